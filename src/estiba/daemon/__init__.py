@@ -1,0 +1,1 @@
+"""The life of the engine's process: sockets, signals, background start."""

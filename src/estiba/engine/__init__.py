@@ -1,0 +1,1 @@
+"""The use cases: what a user asks for, carried out with the packages below."""

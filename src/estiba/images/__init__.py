@@ -1,0 +1,1 @@
+"""Image content: blobs, references, archives, and layers as tar streams."""

@@ -1,0 +1,1 @@
+"""Typed system calls, one file per facility. No policy."""

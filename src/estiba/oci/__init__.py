@@ -1,0 +1,1 @@
+"""Specification data without I/O."""

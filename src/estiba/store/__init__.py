@@ -1,0 +1,1 @@
+"""Durable records: the database, atomic files, locks."""

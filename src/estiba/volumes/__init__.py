@@ -1,0 +1,1 @@
+"""Named volumes and what is mounted from the host."""
