@@ -1,0 +1,1 @@
+"""Estiba: a Docker-compatible container engine."""
