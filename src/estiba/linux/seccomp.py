@@ -228,7 +228,8 @@ def _alternative(rule: Rule, abi: str) -> list[Instruction]:
     """One rule: returns its action, or runs into what follows."""
     code: list[Instruction] = [Instruction(_RET, 0, 0, rule.action)]
     for condition in reversed(rule.conditions):
-        narrow = abi in _NARROW or (rule.name, condition.index) in _INT_ARGUMENTS
+        integer = (rule.name, condition.index) in _INT_ARGUMENTS and condition.value <= 0xFFFFFFFF
+        narrow = abi in _NARROW or integer
         code = [*_condition(condition, narrow, len(code)), *code]
     return code
 

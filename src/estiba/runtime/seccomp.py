@@ -35,27 +35,10 @@ _ABIS: Final = {
 }
 # Valid in profiles, never behind a kernel that this runtime runs on.
 _FOREIGN_ARCHITECTURES: Final = frozenset(
-    f"SCMP_ARCH_{name}"
-    for name in [
-        "LOONGARCH64",
-        "M68K",
-        "MIPS",
-        "MIPS64",
-        "MIPS64N32",
-        "MIPSEL",
-        "MIPSEL64",
-        "MIPSEL64N32",
-        "PARISC",
-        "PARISC64",
-        "PPC",
-        "PPC64",
-        "PPC64LE",
-        "RISCV64",
-        "S390",
-        "S390X",
-        "SH",
-        "SHEB",
-    ]
+    {"SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X"}
+    | {"SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE"}
+    | {"SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64"}
+    | {"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB"}
 )
 _ACTIONS: Final = {
     "SCMP_ACT_ALLOW": bpf.ALLOW,
