@@ -1,0 +1,144 @@
+"""Removing containers: first the record says so, then everything it owned goes, at last the record itself.
+
+An engine that finds a record in the state `removing` finishes the removal, so that no crash leaves half of one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from estiba.engine.container_events import container_event
+from estiba.engine.state import Container, Dead, Removing, Restarting, Running, ended_of
+from estiba.engine.waiting import ExpectedEnd, WaitResult
+from estiba.errors import Conflict, EstibaError, SystemFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from estiba.engine.attachments import HeldAttachments
+    from estiba.engine.execs import Execs
+    from estiba.engine.ports import Snapshots
+    from estiba.engine.records import ContainerRecords
+    from estiba.engine.restarts import Restarts
+    from estiba.engine.shims import Shims
+    from estiba.engine.waiting import ExpectedEnds, Waiters
+    from estiba.runtime.create import Runtime
+
+
+class Removal:
+    """Removes containers and what they own."""
+
+    def __init__(
+        self,
+        *,
+        records: ContainerRecords,
+        waiters: Waiters,
+        attachments: HeldAttachments,
+        shims: Shims,
+        execs: Execs,
+        ends: ExpectedEnds,
+        restarts: Restarts,
+        runtime: Runtime,
+        snapshots: Snapshots,
+        directory: Callable[[str], Path],
+        remove_volume: Callable[[str], None],
+        workers: Executor,
+    ) -> None:
+        self._records = records
+        self._waiters = waiters
+        self._attachments = attachments
+        self._shims = shims
+        self._execs = execs
+        self._ends = ends
+        self._restarts = restarts
+        self._runtime = runtime
+        self._snapshots = snapshots
+        self._directory = directory
+        self._remove_volume = remove_volume
+        self._workers = workers
+
+    def remove(self, reference: str, *, force: bool = False, volumes: bool = False) -> Future[None]:
+        """Remove a container; with force also one that runs, with volumes also its anonymous volumes.
+
+        The future is done when it is gone. Raises Conflict when it runs and force is not given.
+        """
+        container = self._records.get(reference)
+        with self._records.lock(container.id):
+            container = self._records.current(container.id)
+            if isinstance(container.state, (Running, Restarting)) and not force:
+                raise Conflict(f'cannot remove container "{reference}": {_obstacle(container)}')
+            self._restarts.forget(container.id)
+            if not isinstance(container.state, Running):
+                self._remove_now(container, volumes=volumes)
+                return _finished()
+            ended = self._waiters.add(container.id, "not-running")
+            self._end(container)
+        future: Future[None] = Future()
+        ended.add_done_callback(lambda _: self._workers.submit(self._after_end, container.id, volumes, future))
+        return future
+
+    def _end(self, container: Container) -> None:
+        stopped = replace(container, stopped_by_user=True, host=replace(container.host, auto_remove=False))
+        self._records.put(stopped, [container_event(container, "kill", signal="9")])
+        self._ends.expect(container.id, ExpectedEnd(stop=False, keep=True))
+        self._shims.get(container.id).signal(9)
+        if isinstance(container.state, Running) and container.state.paused:
+            self._runtime.thaw(container.id)
+
+    def _after_end(self, container_id: str, volumes: bool, future: Future[None]) -> None:
+        try:
+            self.finish(container_id, volumes=volumes)
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    def finish(self, container_id: str, *, volumes: bool = False) -> None:
+        """Remove a container that does not run; harmless when it is gone."""
+        container = self._records.find(container_id)
+        if container is None:
+            return
+        with self._records.lock(container.id):
+            found = self._records.find(container.id)
+            if found is not None and not isinstance(found.state, Running):
+                self._remove_now(found, volumes=volumes or found.host.auto_remove)
+
+    def _remove_now(self, container: Container, *, volumes: bool) -> None:
+        ended = ended_of(container.state)
+        owned = [mount.name for mount in container.mounts if mount.anonymous] if volumes else []
+        if owned or not isinstance(container.state, Removing):
+            self._records.put(replace(container, state=Removing(ended=ended)))
+        try:
+            self._runtime.cleanup(container.id)
+            self._snapshots.remove(container.id)
+            shutil.rmtree(self._directory(container.id), ignore_errors=True)
+        except (OSError, EstibaError) as error:
+            self._records.put(replace(container, state=Dead(ended=replace(ended, error=str(error)))))
+            raise SystemFailure(f"cannot remove container {container.name}: {error}; try again") from error
+        self._attachments.drop(container.id)
+        self._execs.container_removed(container.id)
+        self._records.remove(container, [container_event(container, "destroy")])
+        for name in owned:
+            self._remove_volume(name)
+        result = WaitResult(ended.exit_code)
+        self._waiters.answer(container.id, ("removed", "not-running", "next-exit"), result)
+
+
+def _obstacle(container: Container) -> str:
+    if isinstance(container.state, Restarting):
+        return "container is restarting: stop the container before removing or force remove"
+    if isinstance(container.state, Running) and container.state.paused:
+        return "container is paused and must be unpaused first"
+    return "container is running: stop the container before removing or force remove"
+
+
+def _finished() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future

@@ -1,0 +1,137 @@
+"""A container's files as one tree: its root with its volumes and binds, without what only the runtime mounts.
+
+The tree is a detached copy of mounts that lives as long as its descriptor: nothing is mounted where others see it, a
+killed engine leaves nothing, and nothing that the container does to its mounts reaches it. Paths below it are resolved
+with RESOLVE_IN_ROOT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from estiba.linux.mount import (
+    AT_EMPTY_PATH,
+    AT_RECURSIVE,
+    MNT_DETACH,
+    MOUNT_ATTR_RDONLY,
+    OPEN_TREE_CLONE,
+    fsconfig_create,
+    fsconfig_flag,
+    fsconfig_string,
+    fsmount,
+    fsopen,
+    mount_setattr,
+    move_mount,
+    open_tree,
+    umount2,
+)
+from estiba.linux.mount_namespaces import in_own_mounts
+from estiba.linux.openat2 import open_in_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from estiba.oci.runtime_spec import Mount
+
+UMOUNT_NOFOLLOW = 8
+RUNTIME_MOUNTS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/sbin/docker-init")
+
+
+@contextlib.contextmanager
+def running_root(pid: int) -> Iterator[int]:
+    """A descriptor of the root of a container whose init has this pid."""
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        tree = in_own_mounts(_strip_and_clone, joined=namespace)
+    finally:
+        os.close(namespace)
+    with _readable(tree) as root:
+        yield root
+
+
+def _strip_and_clone() -> int:
+    for path in RUNTIME_MOUNTS:
+        try:
+            umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW)
+        except OSError:
+            continue
+    return open_tree(-100, "/", OPEN_TREE_CLONE | AT_RECURSIVE)
+
+
+@contextlib.contextmanager
+def assembled_root(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], place: str) -> Iterator[int]:
+    """A descriptor of a root that does not run.
+
+    Args:
+        mounts: the root's own mounts; the first is `/`, an overlay.
+        binds: (source on this host, destination in the root, writable) of volumes and binds, outermost first.
+        place: an empty directory on which the tree is put together, unseen by others.
+    """
+    with _readable(in_own_mounts(lambda: _assemble(mounts, binds, place))) as root:
+        yield root
+
+
+@contextlib.contextmanager
+def _readable(tree: int) -> Iterator[int]:
+    """The tree's root as a directory that can be listed; the tree is dissolved when its own descriptor is closed."""
+    with _descriptor(tree), _descriptor(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=tree)) as root:
+        yield root
+
+
+def _assemble(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], place: str) -> int:
+    with contextlib.ExitStack() as stack:
+        tree = stack.enter_context(_descriptor(_new_mount(mounts[0])))
+        target = stack.enter_context(_descriptor(os.open(place, os.O_PATH | os.O_CLOEXEC)))
+        move_mount(tree, target)
+        root = stack.enter_context(_descriptor(os.open(place, os.O_PATH | os.O_CLOEXEC)))
+        for mount in mounts[1:]:
+            with _descriptor(_new_mount(mount)) as extra:
+                _attach(extra, root, mount.destination)
+        for source, destination, writable in binds:
+            if not os.path.exists(source):
+                continue
+            with _descriptor(open_tree(-100, source, OPEN_TREE_CLONE | AT_RECURSIVE)) as bind:
+                if not writable:
+                    mount_setattr(bind, enable=MOUNT_ATTR_RDONLY, recursive=True)
+                _attach(bind, root, destination)
+        return open_tree(root, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH)
+
+
+def _attach(tree: int, root: int, destination: str) -> None:
+    try:
+        target = open_in_root(root, destination)
+    except FileNotFoundError:
+        return  # never started: the place is made at the first start
+    try:
+        move_mount(tree, target)
+    finally:
+        os.close(target)
+
+
+def _new_mount(mount: Mount) -> int:
+    context = fsopen(mount.type or "overlay")
+    try:
+        attributes = 0
+        fsconfig_string(context, "source", mount.source or "none")
+        for option in mount.options or []:
+            key, separator, value = option.partition("=")
+            if key == "ro":
+                attributes |= MOUNT_ATTR_RDONLY
+            elif separator:
+                fsconfig_string(context, key, value)
+            else:
+                fsconfig_flag(context, key)
+        fsconfig_create(context)
+        return fsmount(context, attributes)
+    finally:
+        os.close(context)
+
+
+@contextlib.contextmanager
+def _descriptor(number: int) -> Iterator[int]:
+    try:
+        yield number
+    finally:
+        os.close(number)

@@ -1,0 +1,59 @@
+"""The living shims: which container has one, and where its messages go."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from estiba.errors import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from estiba.engine.loop import Loop
+    from estiba.runtime.monitor import Event, Shim
+
+
+class Shims:
+    """Shims by key (a container's or exec's id), watched by the loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._shims: dict[str, Shim] = {}
+
+    def add(self, key: str, shim: Shim, handler: Callable[[Event], None]) -> None:
+        """Own a shim from now on: its messages go to the handler, on the loop's thread."""
+        with self._lock:
+            self._shims[key] = shim
+
+        def ready() -> None:
+            for event in shim.read_events():
+                handler(event)
+
+        self._loop.watch(shim.fileno(), ready)
+
+    def find(self, key: str) -> Shim | None:
+        """The shim, if it lives."""
+        with self._lock:
+            return self._shims.get(key)
+
+    def get(self, key: str) -> Shim:
+        """As `find`; raises Conflict."""
+        shim = self.find(key)
+        if shim is None:
+            raise Conflict(f"container {key} is not running")
+        return shim
+
+    def drop(self, key: str) -> None:
+        """Let go of a shim that ended. Idempotent."""
+        with self._lock:
+            shim = self._shims.pop(key, None)
+        if shim is not None:
+            self._loop.forget(shim.fileno())
+            shim.close()
+
+    def close(self) -> None:
+        """Let go of all: the shims and their containers live on."""
+        for key in list(self._shims):
+            self.drop(key)
