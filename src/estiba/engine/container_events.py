@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from estiba.engine.state import Container, MountPoint
 
 
-def container_event(container: Container, action: str, time: int = 0, **attributes: str) -> Event:
+def container_event(
+    container: Container, action: str, attributes: dict[str, str] | None = None, *, time: int = 0
+) -> Event:
     """An event of this container: image, name and all labels, and what the action adds."""
     base = {"image": container.config.image, "name": container.name, **(container.config.labels or {})}
-    return Event(type="container", action=action, id=container.id, attributes=base | attributes, time=time)
+    return Event(type="container", action=action, id=container.id, attributes=base | (attributes or {}), time=time)
 
 
 def network_events(container: Container, action: str) -> list[Event]:

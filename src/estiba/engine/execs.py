@@ -6,6 +6,7 @@ remembered for a while.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 from dataclasses import dataclass, replace
@@ -210,7 +211,7 @@ class Execs:
             with self._lock:
                 self._execs[exec_id] = record
                 self._by_container.setdefault(container.id, []).append(exec_id)
-            self._shims.add(exec_id, shim, lambda event, key=exec_id: self._on_event(key, event))
+            self._shims.add(exec_id, shim, functools.partial(self._on_event, exec_id))
 
     def _on_event(self, exec_id: str, event: monitor.Event) -> None:
         match event:
@@ -227,7 +228,7 @@ class Execs:
         container = self._records.find(record.container_id)
         if container is not None:
             attributes = {"execID": exec_id, "exitCode": str(code)}
-            self._records.tell(container_event(container, "exec_die", **attributes))
+            self._records.tell(container_event(container, "exec_die", attributes))
         self._loop.call_later(REMEMBERED_FOR, lambda: self._forget(exec_id))
         observer = self._observers.pop(exec_id, None)
         if observer is not None:
@@ -259,7 +260,7 @@ class Execs:
     def _tell(self, container: Container, action: str, config: ExecConfig, exec_id: str) -> None:
         command = config.cmd or []
         what = f"{action}: {command[0]} {' '.join(command[1:])}"
-        self._records.tell(container_event(container, what, execID=exec_id))
+        self._records.tell(container_event(container, what, {"execID": exec_id}))
 
     def close(self) -> None:
         """Forget everything; processes go on."""

@@ -125,7 +125,7 @@ class Lifecycle:
             [
                 *volume_events(running, "mount"),
                 *network_events(running, "connect"),
-                container_event(running, "start", started),
+                container_event(running, "start", time=started),
             ],
         )
         self.own(running.id, shim)
@@ -226,12 +226,12 @@ class Lifecycle:
     def _end_events(self, container: Container, ended: Ended, request: ExpectedEnd | None) -> list[Event]:
         events: list[Event] = []
         if request is not None and request.deadline is not None and time.monotonic() >= request.deadline:
-            events.append(container_event(container, "kill", signal="9"))
+            events.append(container_event(container, "kill", {"signal": "9"}))
         events += [*network_events(container, "disconnect"), *volume_events(container, "unmount")]
         if request is not None and request.stop:
             events.append(container_event(container, "stop"))
         duration = str(max(0, ended.finished_at - ended.started_at) // 1_000_000_000)
-        events.append(container_event(container, "die", execDuration=duration, exitCode=str(ended.exit_code)))
+        events.append(container_event(container, "die", {"execDuration": duration, "exitCode": str(ended.exit_code)}))
         return events
 
     def _after_end(self, container: Container, result: WaitResult, *, keep: bool = False) -> None:

@@ -25,7 +25,7 @@ class Timer:
 
     __slots__ = ("_callback", "cancelled", "due")
 
-    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+    def __init__(self, due: float, callback: Callable[[], object]) -> None:
         self.due = due
         self._callback = callback
         self.cancelled = False
@@ -47,7 +47,7 @@ class Loop:
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake, select.EPOLLIN)
-        self._watched: dict[int, Callable[[], None]] = {}
+        self._watched: dict[int, Callable[[], object]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class Loop:
         """Begin to wait."""
         self._thread.start()
 
-    def watch(self, descriptor: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
+    def watch(self, descriptor: int, callback: Callable[[], object], events: int = select.EPOLLIN) -> None:
         """Call back whenever the descriptor is ready, until `forget`."""
         with self._lock:
             self._watched[descriptor] = callback
@@ -71,7 +71,7 @@ class Loop:
         if known is not None:
             self._epoll.unregister(descriptor)
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back once after that time."""
         timer = Timer(time.monotonic() + seconds, callback)
         with self._lock:
@@ -118,7 +118,7 @@ class Loop:
             _guard(timer.run)
 
 
-def _guard(callback: Callable[[], None]) -> None:
+def _guard(callback: Callable[[], object]) -> None:
     try:
         callback()
     except Exception:

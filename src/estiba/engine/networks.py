@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from estiba.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from estiba.store.database import Database
 
 SCHEMA = """
@@ -74,7 +76,7 @@ class Networks:
 
 
 def _passes(network: Network, filters: dict[str, list[str]]) -> bool:
-    tests = {
+    tests: dict[str, Callable[[str], bool]] = {
         "driver": lambda value: network.driver == value,
         "id": network.id.startswith,
         "name": lambda value: value in network.name,

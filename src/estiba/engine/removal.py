@@ -85,7 +85,7 @@ class Removal:
 
     def _end(self, container: Container) -> None:
         stopped = replace(container, stopped_by_user=True, host=replace(container.host, auto_remove=False))
-        self._records.put(stopped, [container_event(container, "kill", signal="9")])
+        self._records.put(stopped, [container_event(container, "kill", {"signal": "9"})])
         self._ends.expect(container.id, ExpectedEnd(stop=False, keep=True))
         self._shims.get(container.id).signal(9)
         if isinstance(container.state, Running) and container.state.paused:

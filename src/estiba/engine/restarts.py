@@ -48,7 +48,7 @@ class Restarts:
             self._next_delay[container_id] = min(delay * 2, LONGEST_DELAY)
         return delay
 
-    def schedule(self, container_id: str, seconds: float, callback: Callable[[], None]) -> None:
+    def schedule(self, container_id: str, seconds: float, callback: Callable[[], object]) -> None:
         """Call back, on the loop's thread, unless `forget` comes before."""
         timer = self._loop.call_later(seconds, callback)
         with self._lock:

@@ -172,7 +172,7 @@ class Signalling:
         if not isinstance(container.state, Running):
             raise Conflict(f"container {container.id} is not running")
         self._shims.get(container.id).resize(rows, columns)
-        self._records.tell(container_event(container, "resize", height=str(rows), width=str(columns)))
+        self._records.tell(container_event(container, "resize", {"height": str(rows), "width": str(columns)}))
 
     def _stop_signal(self, container: Container, reference: str, asked: str) -> int:
         try:
@@ -191,7 +191,7 @@ class Signalling:
 
 
 def _kill_event(container: Container, number: int) -> Event:
-    return container_event(container, "kill", signal=str(number))
+    return container_event(container, "kill", {"signal": str(number)})
 
 
 def _done() -> Future[None]:
