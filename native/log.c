@@ -1,5 +1,4 @@
 /* The json-file writer: see log.h. Format and escapes are those of Docker's driver (Go's encoding/json). */
-#define _GNU_SOURCE
 #include "log.h"
 
 #include <errno.h>
@@ -12,9 +11,9 @@
 #include <unistd.h>
 
 enum {
-    LINE_MAX_SIZE = 16384,                     /* Docker's: a longer line becomes several entries */
-    ENTRY_MAX_SIZE = 6 * LINE_MAX_SIZE + 256,  /* every byte as \uXXXX, and what surrounds the text */
-    OUT_SIZE = 3 * 65536,
+	LINE_MAX_SIZE = 16384,                     /* Docker's: a longer line becomes several entries */
+	ENTRY_MAX_SIZE = 6 * LINE_MAX_SIZE + 256,  /* every byte as \uXXXX, and what surrounds the text */
+	OUT_SIZE = 3 * 65536,
 };
 
 static unsigned char out[OUT_SIZE] __attribute__((aligned(4096)));
@@ -32,271 +31,271 @@ typedef uint64_t halves __attribute__((vector_size(16)));
 
 static int has_special(const unsigned char *bytes)
 {
-    vector v;
-    memcpy(&v, bytes, sizeof v);
-    halves special = (halves)((v < 0x20) | (v >= 0x80) | (v == '"') | (v == '\\') | (v == '<') | (v == '>') | (v == '&'));
-    return (special[0] | special[1]) != 0;
+	vector v;
+	memcpy(&v, bytes, sizeof v);
+	halves special = (halves)((v < 0x20) | (v >= 0x80) | (v == '"') | (v == '\\') | (v == '<') | (v == '>') | (v == '&'));
+	return (special[0] | special[1]) != 0;
 }
 
 static int is_special(unsigned char byte)
 {
-    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\' || byte == '<' || byte == '>' || byte == '&';
+	return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\' || byte == '<' || byte == '>' || byte == '&';
 }
 
 /* Length of the valid UTF-8 sequence at text, 0 if there is none (RFC 3629: no surrogates, no overlong forms). */
 static size_t utf8_length(const unsigned char *text, size_t size)
 {
-    unsigned char first = text[0];
-    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || size < length)
-        return 0;
-    unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (text[1] < low || text[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
+	unsigned char first = text[0];
+	size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+	if (first < 0xc2 || first > 0xf4 || size < length)
+		return 0;
+	unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+	if (text[1] < low || text[1] > high)
+		return 0;
+	for (size_t i = 2; i < length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
 }
 
 static unsigned char *put(unsigned char *to, const char *text)
 {
-    size_t size = strlen(text);
-    memcpy(to, text, size);
-    return to + size;
+	size_t size = strlen(text);
+	memcpy(to, text, size);
+	return to + size;
 }
 
 static unsigned char *put_ascii(unsigned char *to, unsigned char byte)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *shorts = "\"\"\\\\\nn\rr\tt\bb\ff";
-    for (const char *pair = shorts; *pair; pair += 2) {
-        if ((unsigned char)pair[0] == byte) {
-            *to++ = '\\';
-            *to++ = (unsigned char)pair[1];
-            return to;
-        }
-    }
-    to = put(to, "\\u00");
-    *to++ = (unsigned char)digits[byte >> 4];
-    *to++ = (unsigned char)digits[byte & 15];
-    return to;
+	static const char digits[] = "0123456789abcdef";
+	const char *shorts = "\"\"\\\\\nn\rr\tt\bb\ff";
+	for (const char *pair = shorts; *pair; pair += 2) {
+		if ((unsigned char)pair[0] == byte) {
+			*to++ = '\\';
+			*to++ = (unsigned char)pair[1];
+			return to;
+		}
+	}
+	to = put(to, "\\u00");
+	*to++ = (unsigned char)digits[byte >> 4];
+	*to++ = (unsigned char)digits[byte & 15];
+	return to;
 }
 
 /* Writes the one special character at text; returns how many bytes of text it was. */
 static size_t put_special(unsigned char **to, const unsigned char *text, size_t size)
 {
-    if (text[0] < 0x80) {
-        *to = put_ascii(*to, text[0]);
-        return 1;
-    }
-    size_t length = utf8_length(text, size);
-    if (length == 0) {
-        *to = put(*to, "\\ufffd");
-        return 1;
-    }
-    if (length == 3 && text[0] == 0xe2 && text[1] == 0x80 && (text[2] & 0xfe) == 0xa8) {
-        *to = put(*to, text[2] == 0xa8 ? "\\u2028" : "\\u2029");
-        return 3;
-    }
-    memcpy(*to, text, length);
-    *to += length;
-    return length;
+	if (text[0] < 0x80) {
+		*to = put_ascii(*to, text[0]);
+		return 1;
+	}
+	size_t length = utf8_length(text, size);
+	if (length == 0) {
+		*to = put(*to, "\\ufffd");
+		return 1;
+	}
+	if (length == 3 && text[0] == 0xe2 && text[1] == 0x80 && (text[2] & 0xfe) == 0xa8) {
+		*to = put(*to, text[2] == 0xa8 ? "\\u2028" : "\\u2029");
+		return 3;
+	}
+	memcpy(*to, text, length);
+	*to += length;
+	return length;
 }
 
 static unsigned char *put_escaped(unsigned char *to, const unsigned char *text, size_t size)
 {
-    size_t i = 0;
-    while (i < size) {
-        while (size - i >= sizeof(vector) && !has_special(text + i)) {
-            memcpy(to, text + i, sizeof(vector));
-            to += sizeof(vector);
-            i += sizeof(vector);
-        }
-        while (i < size && !is_special(text[i]))
-            *to++ = text[i++];
-        while (i < size && is_special(text[i]))
-            i += put_special(&to, text + i, size - i);
-    }
-    return to;
+	size_t i = 0;
+	while (i < size) {
+		while (size - i >= sizeof(vector) && !has_special(text + i)) {
+			memcpy(to, text + i, sizeof(vector));
+			to += sizeof(vector);
+			i += sizeof(vector);
+		}
+		while (i < size && !is_special(text[i]))
+			*to++ = text[i++];
+		while (i < size && is_special(text[i]))
+			i += put_special(&to, text + i, size - i);
+	}
+	return to;
 }
 
 /* ---- time ---- */
 
 static char *put_number(char *to, uint32_t value, int digits)
 {
-    for (int i = digits - 1; i >= 0; i--) {
-        to[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    return to + digits;
+	for (int i = digits - 1; i >= 0; i--) {
+		to[i] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return to + digits;
 }
 
 size_t log_format_time(char text[LOG_TIME_SIZE], uint64_t seconds, uint32_t nanoseconds, int trimmed)
 {
-    /* Days to a date of the Gregorian calendar by eras of 400 years that begin in March. */
-    uint64_t days = seconds / 86400 + 719468, of_day = seconds % 86400;
-    uint64_t era = days / 146097, of_era = days % 146097;
-    uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    uint64_t month_from_march = (5 * of_year + 2) / 153;
-    uint32_t month = (uint32_t)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
-    char *to = put_number(text, (uint32_t)(year_of_era + era * 400 + (month <= 2)), 4);
-    *to++ = '-';
-    to = put_number(to, month, 2);
-    *to++ = '-';
-    to = put_number(to, (uint32_t)(of_year - (153 * month_from_march + 2) / 5 + 1), 2);
-    *to++ = 'T';
-    to = put_number(to, (uint32_t)(of_day / 3600), 2);
-    *to++ = ':';
-    to = put_number(to, (uint32_t)(of_day / 60 % 60), 2);
-    *to++ = ':';
-    to = put_number(to, (uint32_t)(of_day % 60), 2);
-    *to++ = '.';
-    to = put_number(to, nanoseconds, 9);
-    while (trimmed && to[-1] == '0')
-        to--;
-    if (to[-1] == '.')
-        to--;
-    *to++ = 'Z';
-    *to = '\0';
-    return (size_t)(to - text);
+	/* Days to a date of the Gregorian calendar by eras of 400 years that begin in March. */
+	uint64_t days = seconds / 86400 + 719468, of_day = seconds % 86400;
+	uint64_t era = days / 146097, of_era = days % 146097;
+	uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	uint64_t month_from_march = (5 * of_year + 2) / 153;
+	uint32_t month = (uint32_t)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+	char *to = put_number(text, (uint32_t)(year_of_era + era * 400 + (month <= 2)), 4);
+	*to++ = '-';
+	to = put_number(to, month, 2);
+	*to++ = '-';
+	to = put_number(to, (uint32_t)(of_year - (153 * month_from_march + 2) / 5 + 1), 2);
+	*to++ = 'T';
+	to = put_number(to, (uint32_t)(of_day / 3600), 2);
+	*to++ = ':';
+	to = put_number(to, (uint32_t)(of_day / 60 % 60), 2);
+	*to++ = ':';
+	to = put_number(to, (uint32_t)(of_day % 60), 2);
+	*to++ = '.';
+	to = put_number(to, nanoseconds, 9);
+	while (trimmed && to[-1] == '0')
+		to--;
+	if (to[-1] == '.')
+		to--;
+	*to++ = 'Z';
+	*to = '\0';
+	return (size_t)(to - text);
 }
 
 struct ending {
-    unsigned char text[96];
-    size_t size;
+	unsigned char text[96];
+	size_t size;
 };
 
 /* What stands behind the text of an entry, the same for all lines of one read. */
 static void make_ending(struct ending *ending, int stream)
 {
-    struct timespec now;
-    char stamp[LOG_TIME_SIZE];
-    clock_gettime(CLOCK_REALTIME, &now);
-    log_format_time(stamp, (uint64_t)now.tv_sec, (uint32_t)now.tv_nsec, 1);
-    unsigned char *to = put(ending->text, "\",\"stream\":\"");
-    to = put(to, stream == STREAM_STDERR ? "stderr" : "stdout");
-    to = put(put(put(to, "\",\"time\":\""), stamp), "\"}\n");
-    ending->size = (size_t)(to - ending->text);
+	struct timespec now;
+	char stamp[LOG_TIME_SIZE];
+	clock_gettime(CLOCK_REALTIME, &now);
+	log_format_time(stamp, (uint64_t)now.tv_sec, (uint32_t)now.tv_nsec, 1);
+	unsigned char *to = put(ending->text, "\",\"stream\":\"");
+	to = put(to, stream == STREAM_STDERR ? "stderr" : "stdout");
+	to = put(put(put(to, "\",\"time\":\""), stamp), "\"}\n");
+	ending->size = (size_t)(to - ending->text);
 }
 
 /* ---- the file ---- */
 
 static int open_file(const struct log *log, const char *name)
 {
-    int file = openat(log->directory, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-    return file < 0 ? -errno : file;
+	int file = openat(log->directory, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	return file < 0 ? -errno : file;
 }
 
 int log_open(struct log *log, int directory, const char *name, uint64_t max_size, uint32_t max_files)
 {
-    struct stat status;
-    memset(log, 0, sizeof *log);
-    log->directory = directory;
-    log->max_size = max_size;
-    log->max_files = max_files ? max_files : 1;
-    snprintf(log->name, sizeof log->name, "%s", name);
-    log->file = open_file(log, log->name);
-    if (log->file < 0)
-        return log->file;
-    if (fstat(log->file, &status) < 0)
-        return -errno;
-    log->size = (uint64_t)status.st_size;
-    return 0;
+	struct stat status;
+	memset(log, 0, sizeof *log);
+	log->directory = directory;
+	log->max_size = max_size;
+	log->max_files = max_files ? max_files : 1;
+	snprintf(log->name, sizeof log->name, "%s", name);
+	log->file = open_file(log, log->name);
+	if (log->file < 0)
+		return log->file;
+	if (fstat(log->file, &status) < 0)
+		return -errno;
+	log->size = (uint64_t)status.st_size;
+	return 0;
 }
 
 /* The new file is made before the old ones move: where that fails, the old one goes on. */
 static void rotate(struct log *log)
 {
-    char from[288], to[288];
-    snprintf(from, sizeof from, "%s.new", log->name);
-    unlinkat(log->directory, from, 0);
-    int file = open_file(log, from);
-    if (file < 0)
-        return;
-    for (uint32_t i = log->max_files - 1; i > 0; i--) {
-        snprintf(to, sizeof to, "%s.%u", log->name, i);
-        if (i > 1)
-            snprintf(from, sizeof from, "%s.%u", log->name, i - 1);
-        else
-            snprintf(from, sizeof from, "%s", log->name);
-        renameat(log->directory, from, log->directory, to);
-    }
-    snprintf(from, sizeof from, "%s.new", log->name);
-    renameat(log->directory, from, log->directory, log->name);
-    close(log->file);
-    log->file = file;
-    log->size = 0;
+	char from[288], to[288];
+	snprintf(from, sizeof from, "%s.new", log->name);
+	unlinkat(log->directory, from, 0);
+	int file = open_file(log, from);
+	if (file < 0)
+		return;
+	for (uint32_t i = log->max_files - 1; i > 0; i--) {
+		snprintf(to, sizeof to, "%s.%u", log->name, i);
+		if (i > 1)
+			snprintf(from, sizeof from, "%s.%u", log->name, i - 1);
+		else
+			snprintf(from, sizeof from, "%s", log->name);
+		renameat(log->directory, from, log->directory, to);
+	}
+	snprintf(from, sizeof from, "%s.new", log->name);
+	renameat(log->directory, from, log->directory, log->name);
+	close(log->file);
+	log->file = file;
+	log->size = 0;
 }
 
 /* No space: the entry that is partly in the file keeps its rest in the buffer, the entries behind it are lost. */
 static void drop_entries(struct log *log, size_t written, int error)
 {
-    size_t kept = 0;
-    if (written ? out[written - 1] != '\n' : out_broken) {
-        unsigned char *end = memchr(out + written, '\n', out_used - written);
-        kept = end ? (size_t)(end - out) + 1 - written : out_used - written;
-    }
-    size_t lost = out_used - written - kept;
-    memmove(out, out + written, kept);
-    out_used = kept;
-    out_broken = kept > 0;
-    log->dropped += lost > marker_size ? lost - marker_size : 0;
-    marker_size = 0;
-    log->stalled = error;
+	size_t kept = 0;
+	if (written ? out[written - 1] != '\n' : out_broken) {
+		unsigned char *end = memchr(out + written, '\n', out_used - written);
+		kept = end ? (size_t)(end - out) + 1 - written : out_used - written;
+	}
+	size_t lost = out_used - written - kept;
+	memmove(out, out + written, kept);
+	out_used = kept;
+	out_broken = kept > 0;
+	log->dropped += lost > marker_size ? lost - marker_size : 0;
+	marker_size = 0;
+	log->stalled = error;
 }
 
 static void flush(struct log *log)
 {
-    size_t written = 0;
-    while (written < out_used) {
-        ssize_t n = write(log->file, out + written, out_used - written);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            drop_entries(log, written, n < 0 ? errno : ENOSPC);
-            return;
-        }
-        written += (size_t)n;
-        log->size += (size_t)n;
-    }
-    out_used = 0;
-    out_broken = 0;
-    if (marker_size)
-        log->stalled = 0;
-    marker_size = 0;
+	size_t written = 0;
+	while (written < out_used) {
+		ssize_t n = write(log->file, out + written, out_used - written);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			drop_entries(log, written, n < 0 ? errno : ENOSPC);
+			return;
+		}
+		written += (size_t)n;
+		log->size += (size_t)n;
+	}
+	out_used = 0;
+	out_broken = 0;
+	if (marker_size)
+		log->stalled = 0;
+	marker_size = 0;
 }
 
 static void put_entry(struct log *log, const unsigned char *text, size_t size, int newline, const struct ending *ending)
 {
-    if (log->max_size && log->size + out_used >= log->max_size && log->size + out_used > 0 && !log->stalled) {
-        flush(log);
-        if (!log->stalled)
-            rotate(log);
-    }
-    if (out_used + ENTRY_MAX_SIZE > OUT_SIZE)
-        flush(log);
-    unsigned char *to = put(out + out_used, "{\"log\":\"");
-    to = put_escaped(to, text, size);
-    if (newline)
-        to = put(to, "\\n");
-    memcpy(to, ending->text, ending->size);
-    out_used = (size_t)(to + ending->size - out);
+	if (log->max_size && log->size + out_used >= log->max_size && log->size + out_used > 0 && !log->stalled) {
+		flush(log);
+		if (!log->stalled)
+			rotate(log);
+	}
+	if (out_used + ENTRY_MAX_SIZE > OUT_SIZE)
+		flush(log);
+	unsigned char *to = put(out + out_used, "{\"log\":\"");
+	to = put_escaped(to, text, size);
+	if (newline)
+		to = put(to, "\\n");
+	memcpy(to, ending->text, ending->size);
+	out_used = (size_t)(to + ending->size - out);
 }
 
 /* While stalled every write begins with a note of what was lost; when it reaches the file, the stall is over. */
 static void put_marker(struct log *log)
 {
-    char note[96];
-    struct ending ending;
-    size_t before = out_used;
-    make_ending(&ending, STREAM_STDERR);
-    int size = snprintf(note, sizeof note, "[estiba: %llu bytes of this log were lost, the disk was full]",
-                        (unsigned long long)log->dropped);
-    put_entry(log, (unsigned char *)note, (size_t)size, 1, &ending);
-    marker_size = out_used - before;
+	char note[96];
+	struct ending ending;
+	size_t before = out_used;
+	make_ending(&ending, STREAM_STDERR);
+	int size = snprintf(note, sizeof note, "[estiba: %llu bytes of this log were lost, the disk was full]",
+						(unsigned long long)log->dropped);
+	put_entry(log, (unsigned char *)note, (size_t)size, 1, &ending);
+	marker_size = out_used - before;
 }
 
 /* ---- lines ---- */
@@ -304,120 +303,120 @@ static void put_marker(struct log *log)
 /* Where to cut a line that is too long, so that no character is torn. */
 static size_t cut_before_character(const unsigned char *text, size_t size)
 {
-    for (size_t back = 1; back <= 3 && back < size; back++) {
-        unsigned char byte = text[size - back];
-        if (byte < 0x80)
-            return size;
-        if (byte >= 0xc0) {
-            size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-            return length > back ? size - back : size;
-        }
-    }
-    return size;
+	for (size_t back = 1; back <= 3 && back < size; back++) {
+		unsigned char byte = text[size - back];
+		if (byte < 0x80)
+			return size;
+		if (byte >= 0xc0) {
+			size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+			return length > back ? size - back : size;
+		}
+	}
+	return size;
 }
 
 /* A line that began in an earlier read: takes what belongs to it from data, returns how much. */
 static size_t continue_line(struct log *log, int kept, const unsigned char *data, size_t size, const struct ending *ending)
 {
-    unsigned char *line = unfinished[kept];
-    size_t room = LINE_MAX_SIZE - unfinished_size[kept];
-    size_t taken = size < room ? size : room;
-    unsigned char *newline = memchr(data, '\n', taken);
-    if (newline)
-        taken = (size_t)(newline - data);
-    memcpy(line + unfinished_size[kept], data, taken);
-    size_t length = unfinished_size[kept] += taken;
-    if (newline) {
-        put_entry(log, line, length, 1, ending);
-        unfinished_size[kept] = 0;
-        return taken + 1;
-    }
-    if (length == LINE_MAX_SIZE) {
-        size_t cut = cut_before_character(line, length);
-        put_entry(log, line, cut, 0, ending);
-        memmove(line, line + cut, length - cut);
-        unfinished_size[kept] = length - cut;
-    }
-    return taken;
+	unsigned char *line = unfinished[kept];
+	size_t room = LINE_MAX_SIZE - unfinished_size[kept];
+	size_t taken = size < room ? size : room;
+	unsigned char *newline = memchr(data, '\n', taken);
+	if (newline)
+		taken = (size_t)(newline - data);
+	memcpy(line + unfinished_size[kept], data, taken);
+	size_t length = unfinished_size[kept] += taken;
+	if (newline) {
+		put_entry(log, line, length, 1, ending);
+		unfinished_size[kept] = 0;
+		return taken + 1;
+	}
+	if (length == LINE_MAX_SIZE) {
+		size_t cut = cut_before_character(line, length);
+		put_entry(log, line, cut, 0, ending);
+		memmove(line, line + cut, length - cut);
+		unfinished_size[kept] = length - cut;
+	}
+	return taken;
 }
 
 static void put_lines(struct log *log, int kept, const unsigned char *data, size_t size, const struct ending *ending)
 {
-    while (size > 0) {
-        size_t taken = size < LINE_MAX_SIZE ? size : LINE_MAX_SIZE;
-        unsigned char *newline;
-        if (unfinished_size[kept] > 0) {
-            taken = continue_line(log, kept, data, size, ending);
-        } else if ((newline = memchr(data, '\n', taken)) != NULL) {
-            put_entry(log, data, (size_t)(newline - data), 1, ending);
-            taken = (size_t)(newline - data) + 1;
-        } else if (taken == LINE_MAX_SIZE) {
-            taken = cut_before_character(data, taken);
-            put_entry(log, data, taken, 0, ending);
-        } else {
-            memcpy(unfinished[kept], data, taken);
-            unfinished_size[kept] = taken;
-        }
-        data += taken;
-        size -= taken;
-    }
+	while (size > 0) {
+		size_t taken = size < LINE_MAX_SIZE ? size : LINE_MAX_SIZE;
+		unsigned char *newline;
+		if (unfinished_size[kept] > 0) {
+			taken = continue_line(log, kept, data, size, ending);
+		} else if ((newline = memchr(data, '\n', taken)) != NULL) {
+			put_entry(log, data, (size_t)(newline - data), 1, ending);
+			taken = (size_t)(newline - data) + 1;
+		} else if (taken == LINE_MAX_SIZE) {
+			taken = cut_before_character(data, taken);
+			put_entry(log, data, taken, 0, ending);
+		} else {
+			memcpy(unfinished[kept], data, taken);
+			unfinished_size[kept] = taken;
+		}
+		data += taken;
+		size -= taken;
+	}
 }
 
 enum log_change log_write(struct log *log, int stream, const unsigned char *data, size_t size, uint64_t *dropped)
 {
-    struct ending ending;
-    int kept = stream == STREAM_STDERR, stalled = log->stalled;
-    if (log->file < 0)
-        return LOG_SAME;
-    make_ending(&ending, stream);
-    if (stalled)
-        put_marker(log);
-    if (size > 0) {
-        put_lines(log, kept, data, size, &ending);
-    } else if (unfinished_size[kept] > 0) {
-        put_entry(log, unfinished[kept], unfinished_size[kept], 0, &ending);
-        unfinished_size[kept] = 0;
-    }
-    flush(log);
-    if (!stalled && log->stalled)
-        return LOG_STALLED;
-    if (stalled && !log->stalled) {
-        *dropped = log->dropped;
-        log->dropped = 0;
-        return LOG_RESUMED;
-    }
-    return LOG_SAME;
+	struct ending ending;
+	int kept = stream == STREAM_STDERR, stalled = log->stalled;
+	if (log->file < 0)
+		return LOG_SAME;
+	make_ending(&ending, stream);
+	if (stalled)
+		put_marker(log);
+	if (size > 0) {
+		put_lines(log, kept, data, size, &ending);
+	} else if (unfinished_size[kept] > 0) {
+		put_entry(log, unfinished[kept], unfinished_size[kept], 0, &ending);
+		unfinished_size[kept] = 0;
+	}
+	flush(log);
+	if (!stalled && log->stalled)
+		return LOG_STALLED;
+	if (stalled && !log->stalled) {
+		*dropped = log->dropped;
+		log->dropped = 0;
+		return LOG_RESUMED;
+	}
+	return LOG_SAME;
 }
 
 size_t log_unfinished(int stream, const unsigned char **data)
 {
-    int kept = stream == STREAM_STDERR;
-    *data = unfinished[kept];
-    return unfinished_size[kept];
+	int kept = stream == STREAM_STDERR;
+	*data = unfinished[kept];
+	return unfinished_size[kept];
 }
 
 void log_position(const struct log *log, uint64_t *inode, uint64_t *offset)
 {
-    struct stat status;
-    *inode = *offset = 0;
-    if (log->file >= 0 && fstat(log->file, &status) == 0) {
-        *inode = status.st_ino;
-        *offset = log->size;
-    }
+	struct stat status;
+	*inode = *offset = 0;
+	if (log->file >= 0 && fstat(log->file, &status) == 0) {
+		*inode = status.st_ino;
+		*offset = log->size;
+	}
 }
 
 void log_close(struct log *log)
 {
-    if (log->file >= 0)
-        close(log->file);
-    log->file = -1;
+	if (log->file >= 0)
+		close(log->file);
+	log->file = -1;
 }
 
 void log_trim(void)
 {
-    if (out_used == 0)
-        madvise(out, sizeof out, MADV_DONTNEED);
-    for (int kept = 0; kept < 2; kept++)
-        if (unfinished_size[kept] == 0)
-            madvise(unfinished[kept], LINE_MAX_SIZE, MADV_DONTNEED);
+	if (out_used == 0)
+		madvise(out, sizeof out, MADV_DONTNEED);
+	for (int kept = 0; kept < 2; kept++)
+		if (unfinished_size[kept] == 0)
+			madvise(unfinished[kept], LINE_MAX_SIZE, MADV_DONTNEED);
 }

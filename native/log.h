@@ -1,6 +1,5 @@
 /* Writes a container's output as Docker's json-file, rotates, survives a full disk. One log per process. */
-#ifndef ESTIBA_LOG_H
-#define ESTIBA_LOG_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,14 +9,14 @@ enum { STREAM_STDOUT = 1, STREAM_STDERR = 2, STREAM_COUNT = 3 };
 enum { LOG_TIME_SIZE = 32 };
 
 struct log {
-    int directory;
-    int file; /* -1: no log is kept */
-    char name[256];
-    uint64_t max_size; /* bytes; 0: never rotated */
-    uint32_t max_files;
-    uint64_t size;    /* of the file, without what is still in the buffer */
-    uint64_t dropped; /* bytes of entries lost since the stall began */
-    int stalled;      /* errno of the write that failed; 0: all is well */
+	int directory;
+	int file; /* -1: no log is kept */
+	char name[256];
+	uint64_t max_size; /* bytes; 0: never rotated */
+	uint32_t max_files;
+	uint64_t size;    /* of the file, without what is still in the buffer */
+	uint64_t dropped; /* bytes of entries lost since the stall began */
+	int stalled;      /* errno of the write that failed; 0: all is well */
 };
 
 /* What a write found out, to be told to the engine. */
@@ -43,5 +42,3 @@ void log_trim(void);
 
 /* RFC 3339 in UTC with nine digits of fraction, or with the zeros at its end cut, as Go does. Returns the length. */
 size_t log_format_time(char text[LOG_TIME_SIZE], uint64_t seconds, uint32_t nanoseconds, int trimmed);
-
-#endif
