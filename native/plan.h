@@ -62,11 +62,11 @@ enum operation_code {
 	OP_DIRECTORY = 28,   /* a: mode; b: uid; c: gid; s0: path in the root, parents 0755; existing: left alone */
 	OP_SYMLINK = 29,     /* s0: content; s1: path in the root; existing: no error */
 	OP_NODE = 30,        /* a: mode with type; b: major << 32 | minor; c: uid << 32 | gid; s0: path in the root */
-	OP_CONSOLE = 31,     /* a: 1 bind the pty on /dev/console; b: rows; c: columns (0: unset). Opens a pty of the
-	                        container's devpts as stdin, stdout, stderr and controlling terminal */
+	OP_CONSOLE = 31,     /* a: CONSOLE_*; b: rows; c: columns (0: unset). Opens a pty of the container's devpts as
+	                        stdin, stdout, stderr and controlling terminal */
 	OP_PIVOT = 32,       /* the root becomes `/`, the old tree is detached */
 	OP_READONLY = 33,    /* s0: path in the root, bound on itself read-only; missing: no error */
-	OP_MASK = 34,        /* s0: path in the root, hidden; missing: no error; a: 1 with nested mounts left (none now) */
+	OP_MASK = 34,        /* s0: path in the root, hidden; missing: no error */
 
 	/* the process */
 	OP_HOSTNAME = 40,    /* s0 */
@@ -98,6 +98,7 @@ enum operation_code {
 
 /* OP_TREE */
 #define TREE_RECURSIVE 1u
+#define TREE_ADOPT 2u /* the number is a detached mount: taken as it is */
 
 /* OP_ATTRIBUTES, in d */
 #define ATTRIBUTES_RECURSIVE (1ull << 32)
@@ -106,3 +107,7 @@ enum operation_code {
 #define ATTACH_CREATE 1u /* missing components are made: directories 0755, the last one a file for a file */
 #define ATTACH_REAL 2u   /* no component may be a symbolic link */
 #define ATTACH_PROC 4u   /* the target may lie on procfs (else refused with EXDEV) */
+
+/* OP_CONSOLE */
+#define CONSOLE_BIND 1u  /* also on /dev/console */
+#define CONSOLE_LATER 2u /* the process of a later OP_CLONE takes it as its controlling terminal */
