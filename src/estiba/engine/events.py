@@ -149,3 +149,8 @@ class EventJournal:
         with self._lock:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
+
+
+def prune_event(kind: str, reclaimed: int) -> Event:
+    """The event that ends a prune; reclaimed in bytes."""
+    return Event(type=kind, action="prune", id="", attributes={"reclaimed": str(reclaimed)})

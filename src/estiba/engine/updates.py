@@ -1,0 +1,76 @@
+"""Changing limits and restart policy of a container, also while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from estiba.engine.container_events import container_event
+from estiba.engine.spec_resources import build_resources
+from estiba.engine.state import Container, Removing, Running
+from estiba.engine.validate import check_host, check_restart_policy
+from estiba.errors import Conflict, InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from estiba.engine.config import HostConfig, ResourceUpdate
+    from estiba.engine.records import ContainerRecords
+    from estiba.linux.host import Host
+    from estiba.runtime.cgroups import CgroupDriver
+
+
+class Updates:
+    """Updates containers."""
+
+    def __init__(
+        self,
+        *,
+        records: ContainerRecords,
+        cgroups: CgroupDriver,
+        cgroup_path: Callable[[Container], str],
+        host: Host,
+    ) -> None:
+        self._records = records
+        self._cgroups = cgroups
+        self._cgroup_path = cgroup_path
+        self._host = host
+
+    def update(self, reference: str, change: ResourceUpdate) -> list[str]:
+        """Apply what is not zero or null; returns warnings. Nothing changes when one value is refused."""
+        container = self._records.get(reference)
+        with self._records.lock(container.id):
+            container = self._records.current(container.id)
+            if isinstance(container.state, Removing):
+                raise Conflict("container is marked for removal and cannot be updated")
+            host = merged(container.host, change)
+            if host.auto_remove and host.restart_policy.name not in ("", "no"):
+                raise InvalidArgument(
+                    "Restart policy cannot be updated because AutoRemove is enabled for the container"
+                )
+            warnings = check_host(host, self._host)
+            if isinstance(container.state, Running):
+                cgroup = self._cgroups.open(self._cgroup_path(container))
+                cgroup.update(build_resources(host, self._host))
+            updated = replace(container, host=host)
+            self._records.put(updated, [container_event(updated, "update")])
+        return warnings
+
+
+def merged(host: HostConfig, change: ResourceUpdate) -> HostConfig:
+    """The host configuration with the values of an update that are meant."""
+    changes = {
+        field: value
+        for field, value in msgspec.structs.asdict(change).items()
+        if field != "restart_policy" and value not in (None, 0, "")
+    }
+    if change.restart_policy.name:
+        check_restart_policy(change.restart_policy)
+        changes["restart_policy"] = change.restart_policy
+    if change.memory and change.memory_swap == 0 and 0 < host.memory_swap < change.memory:
+        raise Conflict(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+        )
+    return replace(host, **changes)
