@@ -18,8 +18,9 @@ VOLUME = Volume("i", "web-data", Path("/x"), "2026-01-02T03:04:05Z", labels={"a"
         (
             "a b",
             (
-                'create a b: "a b" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" '
-                "are allowed. If you intended to pass a host directory, use absolute path"
+                'create a b: "a b" includes invalid characters for a local volume name, '
+                'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. '
+                "If you intended to pass a host directory, use absolute path"
             ),
         ),
         ("../x", "includes invalid characters"),
