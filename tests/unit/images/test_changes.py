@@ -13,8 +13,10 @@ from estiba.errors import EstibaError, InvalidArgument
 from estiba.images.changes import apply_changes
 from estiba.oci.image import Defaults
 
+NOTHING = Defaults()
 
-def changed(*changes: str, base: Defaults = Defaults()) -> dict[str, Any]:
+
+def changed(*changes: str, base: Defaults = NOTHING) -> dict[str, Any]:
     return msgspec.to_builtins(apply_changes(base, changes))
 
 
