@@ -53,11 +53,11 @@ void unwatch(int descriptor)
 
 /* ---- out of memory ---- */
 
-/* The number behind `oom_kill ` in memory.events. */
-static uint64_t read_oom_line(void)
+/* The number behind `oom_kill ` in memory.events (cgroup v2) or memory.oom_control (v1). */
+static uint64_t read_oom_kills(int file)
 {
 	char text[512];
-	ssize_t size = pread(shim.child.oom_fd, text, sizeof text - 1, 0);
+	ssize_t size = pread(file, text, sizeof text - 1, 0);
 	if (size <= 0)
 		return shim.oom_kills;
 	text[size] = '\0';
@@ -65,21 +65,21 @@ static uint64_t read_oom_line(void)
 	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : shim.oom_kills;
 }
 
-/* An eventfd counts on cgroup v1. */
-static uint64_t read_oom_count(void)
+/* An eventfd of cgroup v1 says only that it is time to look. */
+static void clear_oom_notice(void)
 {
-	uint64_t more;
+	uint64_t count;
 	struct pollfd ready = {.fd = shim.child.oom_fd, .events = POLLIN};
-	if (poll(&ready, 1, 0) <= 0 || read(shim.child.oom_fd, &more, sizeof more) != sizeof more)
-		return shim.oom_kills;
-	return shim.oom_kills + more;
+	if (poll(&ready, 1, 0) > 0 && read(shim.child.oom_fd, &count, sizeof count) < 0)
+		unwatch(shim.child.oom_fd);
 }
 
 static void update_oom(void)
 {
-	if (shim.child.oom_fd < 0)
-		return;
-	uint64_t count = shim.child.oom_unified ? read_oom_line() : read_oom_count();
+	int file = shim.child.oom_unified ? shim.child.oom_fd : shim.child.oom_count;
+	if (shim.child.oom_fd >= 0 && !shim.child.oom_unified)
+		clear_oom_notice();
+	uint64_t count = file >= 0 ? read_oom_kills(file) : 0;
 	if (count > shim.oom_kills) {
 		shim.oom_kills = count;
 		control_event(MESSAGE_OOM, 0, count, 0, 0);
@@ -263,7 +263,7 @@ static int stay(int is_exec)
 {
 	shim.is_exec = is_exec;
 	shim.failure.index = UINT32_MAX;
-	shim.child = (struct child){.pidfd = -1, .in = -1, .out = -1, .err = -1, .tty = -1, .oom_fd = -1};
+	shim.child = (struct child){.pidfd = -1, .in = -1, .out = -1, .err = -1, .tty = -1, .oom_fd = -1, .oom_count = -1};
 	shim.log.file = -1;
 	prctl(PR_SET_NAME, "estiba-shim");
 	shim.plan_error = plan_open(FD_PLAN, &shim.plan);
