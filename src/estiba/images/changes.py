@@ -1,135 +1,296 @@
-"""What a container changed in its root: `docker diff`.
+"""The `--change` instructions of import and commit: Dockerfile lines that change what a container starts with.
 
-Docker compares the whole tree with that of the image. Only what is in overlayfs's upper directory can differ, so this
-walks that and looks each name up in a view of the layers below. A file copied up and left alone is no change, and a
-directory is one only if something in it, or its mode or owner, is.
+Same instructions, results and refusals as Docker 28's (measured); shapes in the Dockerfile reference.
 """
 
 from __future__ import annotations
 
-import enum
-import errno
-import os
-import stat
-from typing import Final
+import posixpath
+import re
+import signal
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from estiba.images.unpack import OPAQUE_XATTR, is_whiteout
-from estiba.linux import xattr
-from estiba.linux.directories import DirectoryCache
+from estiba.errors import InvalidArgument
+from estiba.images.durations import parse_duration
+from estiba.images.words import expand, split_words
+from estiba.oci.image import Defaults, Healthcheck
 
-_CAPABILITY: Final = "security.capability"
-_ABSENT: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
+    Change: TypeAlias = Callable[[Defaults, str], dict[str, object]]
 
-class ChangeKind(enum.IntEnum):
-    """The numbers of Docker's API."""
-
-    MODIFIED = 0
-    ADDED = 1
-    DELETED = 2
-
-
-class Change(msgspec.Struct, frozen=True, order=True):
-    """One changed path, absolute in the container; bytes that are not UTF-8 are replaced by U+FFFD."""
-
-    path: str
-    kind: ChangeKind
+_SHELL = ["/bin/sh", "-c"]
+_LEGACY_PAIR = re.compile(r"(\S+)\s+(.*)", re.DOTALL)
+_LEAST_DURATION = 1_000_000
 
 
-def diff_upper(upper: int, lower: int, *, below: str = "") -> list[Change]:
-    """The changes that overlayfs's upper directory makes to the tree `lower` (a view of the layers below), by path.
+def apply_changes(defaults: Defaults, changes: Iterable[str]) -> Defaults:
+    """The defaults with every instruction applied in order; several may stand in one text, a line each.
 
-    Args:
-        upper, lower: directory descriptors.
-        below: where in the container the two are, "" for its root, else like "/usr".
+    Raises:
+        InvalidArgument: in Docker's words.
     """
-    with DirectoryCache(upper) as uppers, DirectoryCache(lower) as lowers:
-        found = _Differences(uppers, lowers).run()
-    return sorted(Change(below + "/" + path.decode("utf-8", "replace"), kind) for path, kind in found.items() if path)
+    texts = list(changes)
+    if not texts:
+        return defaults
+    instructions = [line.partition(" ")[::2] for line in _lines("\n".join(texts))]
+    for word, _ in instructions:
+        if word.upper() not in _CHANGES:
+            raise InvalidArgument(f"{word} is not a valid change command")
+    command_set = False
+    for word, rest in instructions:
+        name = word.upper()
+        values = _CHANGES[name](defaults, rest.strip())
+        command_set = command_set or name == "CMD"
+        if name == "ENTRYPOINT" and not command_set:
+            values["cmd"] = None  # the image's command was meant for its own entrypoint
+        defaults = msgspec.structs.replace(defaults, **values)
+    return defaults
 
 
-class _Differences:
-    def __init__(self, uppers: DirectoryCache, lowers: DirectoryCache) -> None:
-        self._uppers = uppers
-        self._lowers = lowers
-        self._found: dict[bytes, ChangeKind] = {}
+def _lines(text: str) -> Iterable[str]:
+    """Instructions: comments and empty lines left out, continued lines joined."""
+    found, line = 0, ""
+    for raw in text.splitlines():
+        stripped = raw.strip()
+        if stripped.startswith("#") or (not stripped and not line):
+            continue
+        if stripped.endswith("\\"):
+            line += stripped[:-1]
+            continue
+        line += stripped
+        found += 1
+        yield re.sub(r"\s", " ", line, count=1)
+        line = ""
+    if line.strip():
+        found += 1
+        yield line
+    if not found:
+        raise InvalidArgument("file with no instructions")
 
-    def run(self) -> dict[bytes, ChangeKind]:
-        stack = [(b"", True)]  # directory, whether there is one below it
-        while stack:
-            path, both = stack.pop()
-            descriptor = self._uppers.get(path)
-            with os.scandir(descriptor) as entries:
-                names = [os.fsencode(entry.name) for entry in entries]
-            for name in names:
-                below = path + b"/" + name if path else name
-                descend = self._compare(below, name, descriptor, path if both else None)
-                if descend is not None:
-                    stack.append((below, descend))
-            if both and path and xattr.get(descriptor, OPAQUE_XATTR) == b"y":
-                self._hidden(path, set(names))
-        self._add_parents()
-        return self._found
 
-    def _compare(self, path: bytes, name: bytes, upper: int, lower: bytes | None) -> bool | None:
-        """Note what happened to one name. For a directory: whether there is one below it, else None."""
-        new = os.stat(name, dir_fd=upper, follow_symlinks=False)
-        old = None if lower is None else self._lower(lower, name)
-        if is_whiteout(new):
-            if old is not None:
-                self._found[path] = ChangeKind.DELETED
-            return None
-        if old is None:
-            self._found[path] = ChangeKind.ADDED
-            return False if stat.S_ISDIR(new.st_mode) else None
-        if _differ(old, new) or self._capability(self._lowers, lower or b"", name) != self._capability(
-            self._uppers, path.rpartition(b"/")[0], name
-        ):
-            self._found[path] = ChangeKind.MODIFIED
-        if stat.S_ISDIR(new.st_mode):
-            return stat.S_ISDIR(old.st_mode)
-        if stat.S_ISDIR(old.st_mode):
-            self._hidden(path, set())
+def environment(defaults: Defaults) -> dict[str, str]:
+    """The variables that `$NAME` means."""
+    return {name: value for name, _, value in (variable.partition("=") for variable in defaults.env or [])}
+
+
+def set_variable(env: list[str] | None, name: str, value: str) -> list[str]:
+    """The list with NAME=value in its old place, or at the end."""
+    new = list(env or [])
+    for index, variable in enumerate(new):
+        if variable.partition("=")[0] == name:
+            new[index] = f"{name}={value}"
+            return new
+    return [*new, f"{name}={value}"]
+
+
+def _json_list(text: str) -> list[str] | None:
+    """The strings of a JSON array, None when it is no array at all (then it is a shell's line)."""
+    if not text.startswith("["):
         return None
-
-    def _lower(self, path: bytes, name: bytes) -> os.stat_result | None:
-        try:
-            return os.stat(name, dir_fd=self._lowers.get(path), follow_symlinks=False)
-        except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise
-
-    def _hidden(self, path: bytes, names: set[bytes]) -> None:
-        """What the directory below has and the one above hides by being opaque, or by being no directory."""
-        with os.scandir(self._lowers.get(path)) as entries:
-            for entry in entries:
-                name = os.fsencode(entry.name)
-                if name not in names:
-                    self._found[path + b"/" + name] = ChangeKind.DELETED
-
-    def _capability(self, cache: DirectoryCache, path: bytes, name: bytes) -> bytes | None:
-        return xattr.get_at(cache.get(path), name, _CAPABILITY)
-
-    def _add_parents(self) -> None:
-        for path in list(self._found):
-            while (path := path.rpartition(b"/")[0]) and path not in self._found:
-                self._found[path] = ChangeKind.MODIFIED
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    if not isinstance(value, list):
+        return None
+    if not all(isinstance(item, str) for item in value):
+        raise InvalidArgument("when using JSON array syntax, arrays must be comprised of strings only")
+    return value
 
 
-def _differ(old: os.stat_result, new: os.stat_result) -> bool:
-    """Docker's comparison: size and time don't count for directories, and a time without fraction equals one with."""
-    if (old.st_mode, old.st_uid, old.st_gid, old.st_rdev) != (new.st_mode, new.st_uid, new.st_gid, new.st_rdev):
-        return True
-    if stat.S_ISDIR(new.st_mode):
-        return False
-    return old.st_size != new.st_size or not _same_time(old.st_mtime_ns, new.st_mtime_ns)
+def _command(defaults: Defaults, text: str) -> list[str]:
+    words = _json_list(text)
+    if words is not None:
+        return words
+    return [*(defaults.shell or _SHELL), *([text] if text else [])]
 
 
-def _same_time(one: int, other: int) -> bool:
-    if one == other:
-        return True
-    (seconds, fraction), (other_seconds, other_fraction) = divmod(one, 10**9), divmod(other, 10**9)
-    return seconds == other_seconds and (not fraction or not other_fraction)
+def _cmd(defaults: Defaults, text: str) -> dict[str, object]:
+    return {"cmd": _command(defaults, text)}
+
+
+def _entrypoint(defaults: Defaults, text: str) -> dict[str, object]:
+    return {"entrypoint": _command(defaults, text) if text and _json_list(text) != [] else None}
+
+
+def _pairs(instruction: str, text: str) -> list[tuple[str, str]]:
+    """name=value words, or one name, a blank, and the rest of the line; quotes are still there."""
+    words = split_words(text)
+    if not words:
+        raise InvalidArgument(f"{instruction} requires at least one argument")
+    if "=" not in words[0]:
+        match = _LEGACY_PAIR.fullmatch(text)
+        if match is None:
+            raise InvalidArgument(f"{instruction} must have two arguments")
+        return [(match.group(1), match.group(2))]
+    for word in words:
+        if "=" not in word:
+            raise InvalidArgument(f'Syntax error - can\'t find = in "{word}". Must be of the form: name=value')
+    return [(name, value) for name, _, value in (word.partition("=") for word in words)]
+
+
+def _expanded_pairs(instruction: str, text: str, env: Mapping[str, str]) -> list[tuple[str, str]]:
+    pairs = [(expand(name, env), expand(value, env)) for name, value in _pairs(instruction, text)]
+    if any(not name for name, _ in pairs):
+        raise InvalidArgument(f"{instruction} names can not be blank")
+    return pairs
+
+
+def _env(defaults: Defaults, text: str) -> dict[str, object]:
+    env = defaults.env
+    for name, value in _expanded_pairs("ENV", text, environment(defaults)):
+        env = set_variable(env, name, value)
+    return {"env": env}
+
+
+def _label(defaults: Defaults, text: str) -> dict[str, object]:
+    return {"labels": {**(defaults.labels or {}), **dict(_expanded_pairs("LABEL", text, environment(defaults)))}}
+
+
+def _expose(defaults: Defaults, text: str) -> dict[str, object]:
+    words = [word for raw in split_words(text) for word in expand(raw, environment(defaults)).split()]
+    if not words:
+        raise InvalidArgument("EXPOSE requires at least one argument")
+    ports = dict(defaults.exposed_ports or {})
+    for word in words:
+        ports.update({port: {} for port in _ports(word)})
+    return {"exposed_ports": ports}
+
+
+def _ports(text: str) -> list[str]:
+    """[[ip:]host:]port[-last][/protocol] as "port/protocol" each."""
+    numbers, _, protocol = text.partition("/")
+    container = numbers.rpartition(":")[2]
+    protocol = (protocol or "tcp").lower()
+    if protocol not in ("tcp", "udp", "sctp"):
+        raise InvalidArgument(f"Invalid proto: {protocol}")
+    first, dash, last = container.partition("-")
+    try:
+        start, end = int(first), int(last) if dash else int(first)
+    except ValueError:
+        raise InvalidArgument(f"Invalid containerPort: {container}") from None
+    if not 0 <= start <= end <= 65535:
+        raise InvalidArgument(f"Invalid containerPort: {container}")
+    return [f"{port}/{protocol}" for port in range(start, end + 1)]
+
+
+def _onbuild(defaults: Defaults, text: str) -> dict[str, object]:
+    if not text:
+        raise InvalidArgument("ONBUILD requires at least one argument")
+    trigger = text.split(maxsplit=1)[0].upper()
+    if trigger == "ONBUILD":
+        raise InvalidArgument("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
+    if trigger in ("MAINTAINER", "FROM"):
+        raise InvalidArgument(f"{trigger} isn't allowed as an ONBUILD trigger")
+    return {"on_build": [*(defaults.on_build or []), text]}
+
+
+def _one(instruction: str, defaults: Defaults, text: str) -> str:
+    if not text:
+        raise InvalidArgument(f"{instruction} requires exactly one argument")
+    return expand(text, environment(defaults))
+
+
+def _user(defaults: Defaults, text: str) -> dict[str, object]:
+    return {"user": _one("USER", defaults, text)}
+
+
+def _workdir(defaults: Defaults, text: str) -> dict[str, object]:
+    path = _one("WORKDIR", defaults, text)
+    joined = posixpath.normpath(posixpath.join("/", defaults.working_dir, path))
+    return {"working_dir": "/" + joined.lstrip("/")}
+
+
+def _stopsignal(defaults: Defaults, text: str) -> dict[str, object]:
+    value = _one("STOPSIGNAL", defaults, text)
+    if not is_signal(value):
+        raise InvalidArgument(f"invalid signal: {value}")
+    return {"stop_signal": value}
+
+
+def is_signal(text: str) -> bool:
+    """Whether it names a signal: a number above 0, KILL, SIGKILL or RTMIN+3, in any case."""
+    if text.isascii() and text.isdigit():
+        return int(text) > 0
+    name = text.upper().removeprefix("SIG")
+    real_time = re.fullmatch(r"RTM(IN\+|AX-)(\d{1,2})", name)
+    if real_time:
+        return int(real_time.group(2)) <= signal.SIGRTMAX - signal.SIGRTMIN
+    return f"SIG{name}" in signal.Signals.__members__
+
+
+def _volume(defaults: Defaults, text: str) -> dict[str, object]:
+    words = _json_list(text)
+    paths = [expand(word, environment(defaults)) for word in (text.split() if words is None else words)]
+    if not paths:
+        raise InvalidArgument("VOLUME requires at least one argument")
+    if not all(path.strip() for path in paths):
+        raise InvalidArgument("VOLUME specified can not be an empty string")
+    return {"volumes": {**(defaults.volumes or {}), **{path.strip(): {} for path in paths}}}
+
+
+def _healthcheck(_defaults: Defaults, text: str) -> dict[str, object]:
+    flags: dict[str, str] = {}
+    while text.startswith("--"):
+        flag, _, text = text.partition(" ")
+        name, _, value = flag[2:].partition("=")
+        if name not in ("interval", "timeout", "start-period", "start-interval", "retries"):
+            raise InvalidArgument(f"unknown flag: --{name}")
+        flags[name] = value
+        text = text.lstrip()
+    kind, _, rest = text.partition(" ")
+    rest = rest.strip()
+    if not kind:
+        raise InvalidArgument("HEALTHCHECK requires at least one argument")
+    if kind.upper() == "NONE":
+        if rest:
+            raise InvalidArgument("HEALTHCHECK NONE takes no arguments")
+        return {"healthcheck": Healthcheck(test=["NONE"])}
+    if kind.upper() != "CMD":
+        raise InvalidArgument(f'Unknown type "{kind.upper()}" in HEALTHCHECK (try CMD)')
+    if not rest:
+        raise InvalidArgument("Missing command after HEALTHCHECK CMD")
+    words = _json_list(rest)
+    test = ["CMD-SHELL", rest] if words is None else ["CMD", *words]
+    return {"healthcheck": Healthcheck(test=test, retries=_retries(flags), **_intervals(flags))}
+
+
+def _intervals(flags: Mapping[str, str]) -> dict[str, int]:
+    found = {}
+    for name, text in flags.items():
+        if name == "retries" or not text:
+            continue
+        found[name.replace("-", "_")] = duration = parse_duration(text)
+        if duration != 0 and duration < _LEAST_DURATION:
+            raise InvalidArgument(f'Interval "{name}" cannot be less than 1ms')
+    return found
+
+
+def _retries(flags: Mapping[str, str]) -> int:
+    text = flags.get("retries", "")
+    if not text:
+        return 0
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        raise InvalidArgument(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    if int(text) < 0:
+        raise InvalidArgument(f"--retries cannot be negative ({int(text)})")
+    return int(text)
+
+
+_CHANGES: dict[str, Change] = {
+    "CMD": _cmd,
+    "ENTRYPOINT": _entrypoint,
+    "ENV": _env,
+    "EXPOSE": _expose,
+    "HEALTHCHECK": _healthcheck,
+    "LABEL": _label,
+    "ONBUILD": _onbuild,
+    "STOPSIGNAL": _stopsignal,
+    "USER": _user,
+    "VOLUME": _volume,
+    "WORKDIR": _workdir,
+}
