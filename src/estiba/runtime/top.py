@@ -180,6 +180,12 @@ def _bsd_started(process: _Process) -> str:
     return time.strftime("%H:%M" if process.elapsed < 86400 else "%b%d", start)
 
 
+def _long_started(process: _Process) -> str:
+    """STARTED: with seconds within the last day, else the day."""
+    start = time.localtime(process.now.wall - process.elapsed)
+    return time.strftime("%H:%M:%S" if process.elapsed < 86400 else "%b %d", start)
+
+
 def _state(process: _Process) -> str:
     """STAT: the state with ps's marks."""
     nice = process.number(19)
@@ -217,7 +223,8 @@ _COLUMNS: Final[dict[str, tuple[str, Callable[[_Process], str]]]] = {
     "pri": ("PRI", lambda process: str(39 - process.number(18))),
     "nlwp": ("NLWP", lambda process: process.stat[17]),
     "stime": ("STIME", _started),
-    "start": ("START", _bsd_started),
+    "bsdstart": ("START", _bsd_started),
+    "start": ("STARTED", _long_started),
     "etime": ("ELAPSED", _elapsed),
     "etimes": ("ELAPSED", lambda process: str(int(process.elapsed))),
     "time": ("TIME", _clock),
@@ -240,7 +247,6 @@ _ALIASES: Final = {
     "tt": "tty",
     "nice": "ni",
     "thcount": "nlwp",
-    "bsdstart": "start",
     "cputime": "time",
     "command": "args",
     "ucomm": "comm",
@@ -249,7 +255,7 @@ _ALIASES: Final = {
 _FULL: Final = ("euser=UID", "pid", "ppid", "c", "stime", "tname", "time", "cmd")
 _PLAIN: Final = ("pid", "tname", "time", "comm=CMD")
 _BSD_PLAIN: Final = ("pid", "tname", "stat", "bsdtime", "args")
-_BSD_USER: Final = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tname", "stat", "start", "bsdtime", "args")
+_BSD_USER: Final = ("user", "pid", "pcpu", "pmem", "vsz", "rss", "tname", "stat", "bsdstart", "bsdtime", "args")
 
 
 def _columns(arguments: Sequence[str]) -> list[tuple[str, Callable[[_Process], str]]] | None:

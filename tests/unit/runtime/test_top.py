@@ -12,7 +12,7 @@ from estiba.errors import InvalidArgument, SystemFailure
 from estiba.runtime.top import top
 
 needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="procps is not installed")
-VOLATILE = {"C", "%CPU", "%MEM", "RSS", "TIME", "ELAPSED", "STAT", "S", "VSZ", "NLWP"}
+VOLATILE = {"C", "%CPU", "%MEM", "RSS", "TIME", "ELAPSED", "STAT", "S", "VSZ", "NLWP", "STARTED"}
 
 
 def by_ps(pids: list[int], *arguments: str) -> tuple[list[str], list[list[str]]]:
@@ -37,8 +37,8 @@ def pids() -> list[int]:
         ["-A"],
         ["aux"],
         ["ax"],
-        ["-eo", "pid,ppid,user,uid,gid,pgid,sid,tty,ni,comm,args,stime,start"],
-        ["-o", "pid,%cpu,%mem,vsz,rss,stat,s,time,etime,nlwp"],
+        ["-eo", "pid,ppid,user,uid,gid,pgid,sid,tty,ni,comm,args,stime,bsdstart"],
+        ["-o", "pid,start,%cpu,%mem,vsz,rss,stat,s,time,etime,nlwp"],
     ],
 )
 def test_like_ps(arguments: list[str], pids: list[int]) -> None:
@@ -115,5 +115,5 @@ def test_what_is_not_known_is_left_to_ps(pids: list[int]) -> None:
 
 @needs_ps
 def test_what_ps_refuses(pids: list[int]) -> None:
-    with pytest.raises(SystemFailure, match="^ps: "):
+    with pytest.raises(SystemFailure, match=r"^ps: "):
         top(pids, "-o nosuchcolumn")
