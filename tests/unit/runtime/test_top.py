@@ -37,7 +37,7 @@ def pids() -> list[int]:
         ["-A"],
         ["aux"],
         ["ax"],
-        ["-eo", "pid,ppid,user,uid,gid,pgid,sid,tty,ni,comm,args,stime,bsdstart"],
+        ["-eo", "pid,ppid,user,uid,gid,pgid,sid,tty,ni,comm,stime,bsdstart,args"],
         ["-o", "pid,start,%cpu,%mem,vsz,rss,stat,s,time,etime,nlwp"],
     ],
 )
