@@ -60,6 +60,7 @@ static int prepare_one(struct child *child, const struct operation *operation)
 	case OP_OOM:
 		child->oom_fd = (int)operation->a;
 		child->oom_unified = (int)operation->b;
+		child->oom_count = operation->c == PLAN_NONE ? -1 : (int)operation->c;
 		return 0;
 	case OP_DESCRIPTORS:
 		child->first_free = (int)operation->a;
@@ -75,7 +76,7 @@ int plan_prepare(const struct plan *plan, struct child *child, struct failure *f
 {
 	const struct operation *operation = NULL;
 	*child = (struct child){
-		.pid = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1, .tty = -1, .oom_fd = -1,
+		.pid = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1, .tty = -1, .oom_fd = -1, .oom_count = -1,
 		.first_free = FIRST_PLANNED, .log_max_size = PLAN_NONE,
 	};
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -27,6 +27,7 @@ struct child {
 	int tty;                /* pty master (non-blocking, CLOEXEC) */
 	int oom_fd;             /* as planned by OP_OOM */
 	int oom_unified;        /* 1: oom_fd is memory.events of cgroup v2, 0: an eventfd */
+	int oom_count;          /* a file with a line `oom_kill N`: the number that counts, where there is one */
 	int first_free;         /* planned descriptors are below: close from here on before opening any other */
 	uint32_t stdio;         /* STDIO_* of plan.h */
 	char log_name[256];     /* "" without a log */
@@ -43,7 +44,7 @@ int plan_prepare(const struct plan *plan, struct child *child, struct failure *f
 
 /* Makes the pipes, the child, and waits until it executes its program. Returns 0 when execve succeeded; -1 with
  * *failure filled: then no child and no stream is left. Closes the planned descriptors that the plan names (but not
- * oom_fd) in both cases. A program that execve refuses (no interpreter, bad format) counts as started: it says so on
+ * oom_fd and oom_count) in both cases. A program that execve refuses (no interpreter, bad format) counts as started: it says so on
  * its stderr and ends with 255, as in Docker. */
 int enter(const struct plan *plan, struct child *child, struct failure *failure);
 

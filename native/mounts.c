@@ -9,6 +9,7 @@
 #include "interpreter.h"
 
 #define PROC_MAGIC 0x9fa0
+#define PROC_ROOT_INODE 1
 #define LEGACY_DATA 4096 /* mount(2) takes a page of options */
 
 static int *slot_of(struct run *run, uint64_t number)
@@ -229,18 +230,35 @@ int op_root(struct run *run, const struct operation *operation)
 	return run->root < 0 ? -errno : 0;
 }
 
-/* The target must be of the source's kind, not the root itself, and not inside a procfs unless that was meant. */
+/* The target must be of the source's kind, not the root itself, and not inside a procfs unless that was meant; a procfs
+ * may cover the root of another. */
 static int check_target(struct run *run, int source, int target, bool proc_allowed)
 {
 	struct stat from, to, root;
-	struct statfs system;
-	if (fstat(source, &from) < 0 || fstat(target, &to) < 0 || fstat(run->root, &root) < 0 || fstatfs(target, &system) < 0)
+	struct statfs system, over;
+	if (fstat(source, &from) < 0 || fstat(target, &to) < 0 || fstat(run->root, &root) < 0)
+		return -errno;
+	if (fstatfs(target, &system) < 0 || fstatfs(source, &over) < 0)
 		return -errno;
 	if (S_ISDIR(from.st_mode) != S_ISDIR(to.st_mode))
 		return -ENOTDIR;
 	if (to.st_dev == root.st_dev && to.st_ino == root.st_ino)
 		return -EBUSY;
-	return system.f_type == PROC_MAGIC && !proc_allowed ? -EXDEV : 0;
+	if (system.f_type != PROC_MAGIC || proc_allowed)
+		return 0;
+	return over.f_type == PROC_MAGIC && to.st_ino == PROC_ROOT_INODE ? 0 : -EXDEV;
+}
+
+/* A tmpfs without a mode of its own looks like the directory that it covers. */
+static int look_like(int source, int target)
+{
+	struct stat status;
+	OWNED fd = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(target, &status) < 0)
+		return -errno;
+	if (fchown(fd, status.st_uid, status.st_gid) < 0 || fchmod(fd, status.st_mode & 07777) < 0)
+		return -errno;
+	return 0;
 }
 
 int op_attach(struct run *run, const struct operation *operation)
@@ -251,11 +269,15 @@ int op_attach(struct run *run, const struct operation *operation)
 	int source = slot_get(run, operation->a);
 	if (source < 0 || fstat(source, &status) < 0)
 		return source < 0 ? source : -errno;
-	OWNED target = operation->b & ATTACH_CREATE ? path_make(run->root, path, S_ISDIR(status.st_mode), resolve)
-	                                             : path_open(run->root, path, O_PATH, resolve);
+	OWNED target = path_open(run->root, path, O_PATH, resolve);
+	bool made = target == -ENOENT && operation->b & ATTACH_CREATE;
+	if (made)
+		target = path_make(run->root, path, S_ISDIR(status.st_mode), resolve);
 	if (target < 0)
 		return target;
 	int result = check_target(run, source, target, operation->b & ATTACH_PROC);
+	if (result == 0 && !made && operation->b & ATTACH_LIKE)
+		result = look_like(source, target);
 	if (result < 0)
 		return result;
 	return kernel_move_mount(source, target) < 0 ? -errno : 0;

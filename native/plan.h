@@ -33,7 +33,8 @@ enum operation_code {
 	/* outer: read by plan_prepare() */
 	OP_STDIO = 1,       /* a: STDIO_* */
 	OP_LOG = 2,         /* a: bytes per file, PLAN_NONE: no rotation; b: number of files; s0: file name */
-	OP_OOM = 3,         /* a: number of an eventfd (v1) or of memory.events (v2); b: 1 for v2 */
+	OP_OOM = 3,         /* a: number of an eventfd (v1) or of memory.events (v2) to watch; b: 1 for v2;
+	                       c: number of a file with a line `oom_kill N`, or PLAN_NONE */
 	OP_DESCRIPTORS = 4, /* a: the first number that is not planned: the shim closes from here on */
 	OP_SHIM_CGROUP = 5, /* a: number of a cgroup.procs file that the shim writes "0" to */
 
@@ -106,7 +107,8 @@ enum operation_code {
 /* OP_ATTACH */
 #define ATTACH_CREATE 1u /* missing components are made: directories 0755, the last one a file for a file */
 #define ATTACH_REAL 2u   /* no component may be a symbolic link */
-#define ATTACH_PROC 4u   /* the target may lie on procfs (else refused with EXDEV) */
+#define ATTACH_PROC 4u   /* the target may lie on procfs (else refused with EXDEV, but a procfs on its root) */
+#define ATTACH_LIKE 8u   /* the mount's root gets owner and mode of the directory that is already there */
 
 /* OP_CONSOLE */
 #define CONSOLE_BIND 1u  /* also on /dev/console */

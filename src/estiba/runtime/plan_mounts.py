@@ -1,0 +1,271 @@
+"""The mounts of a container as plan records: its root, new file systems, binds, cgroups, masks.
+
+What is taken from the host is cloned before the child exists, in the host's mount namespace ("outer"): so a bind can
+stay a peer of the host's mount, and a user namespace needs no rights on host paths. The child attaches everything.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from estiba.errors import InvalidArgument, Unsupported
+from estiba.runtime import plan_options
+from estiba.runtime.plan_explain import refused_in_proc
+from estiba.runtime.plan_operations import (
+    ATTACH_CREATE,
+    ATTACH_LIKE,
+    ATTACH_PROC,
+    ATTACH_REAL,
+    ATTRIBUTES_RECURSIVE,
+    NEW_LEGACY,
+    NONE,
+    SLOTS,
+    TREE_ADOPT,
+    TREE_RECURSIVE,
+    Code,
+    encode,
+)
+from estiba.runtime.plan_options import MS_REC, MS_SLAVE, NODEV, NOEXEC, NOSUID, Attributes, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from estiba.oci.runtime_spec import Mount, Spec
+    from estiba.runtime.cgroup import CgroupMount
+
+_OWN = ("/proc", "/sys", "/dev")
+# lxcfs covers these; everything else below /proc is the kernel's alone (as in runc).
+_COVERABLE = frozenset(
+    f"/proc/{name}"
+    for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo")
+    + ("sys/kernel/ns_last_pid", "sys/crypto/fips_enabled")
+)
+_LONGEST_VALUE: Final = 255  # fsconfig(2)
+_NEW_SLOT: Final = 0
+
+
+class MountPlan:
+    """Collects the records of all mounts of one specification.
+
+    Attributes:
+        outer: records for before the child is made.
+        inner: records for the child, in the specification's order.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_namespace: bool,
+        private_cgroups: bool,
+        cgroups: Sequence[CgroupMount],
+        sources: Mapping[str, int],
+        trees: Mapping[str, int],
+        idmaps: Mapping[str, int],
+    ) -> None:
+        self.outer: list[bytes] = []
+        self.inner: list[bytes] = []
+        self._user_namespace = user_namespace
+        self._private_cgroups = private_cgroups
+        self._cgroups = cgroups
+        self._sources = sources
+        self._trees = trees
+        self._idmaps = idmaps
+        self._slots = _NEW_SLOT
+
+    def root(self, spec: Spec) -> None:
+        """The root: the mount on `/`, attached at root.path; without one, root.path itself."""
+        place = spec.root.path
+        first = spec.mounts[0] if spec.mounts and spec.mounts[0].destination == "/" else None
+        slot = self._next_slot()
+        if first is None:
+            self._tree(slot, place, plan_options.parse(("rbind",), "bind"), "/")
+        elif (options := _options(first)).bind or "/" in self._trees:
+            self._tree(slot, first.source or "", options, "/")
+        else:
+            self._new_root(slot, first, options, place)
+        self._map_ids(slot, first)
+        self.inner.append(encode(Code.ROOT, slot, strings=(place,)))
+
+    def _new_root(self, slot: int, mount: Mount, options: Options, place: str) -> None:
+        """A file system made for this root. In a user namespace the host makes it, which has the rights."""
+        base, values = short_layers(options.data)
+        legacy = any(len(value.partition("=")[2]) > _LONGEST_VALUE for value in values)
+        if legacy and self._user_namespace:
+            raise InvalidArgument("the paths of the image's layers are too long: use a root directory nearer to /")
+        target = self.outer if self._user_namespace else self.inner
+        if base:
+            target.append(encode(Code.CHDIR, strings=(base,)))
+        kind, source = mount.type or "", mount.source or "none"
+        scratch = "" if self._user_namespace else place
+        attributes = options.single.enable | options.recursive.enable
+        strings = (kind, source, scratch, *values)
+        target.append(encode(Code.NEW, slot, attributes, NEW_LEGACY if legacy else 0, strings=strings))
+
+    def add(self, mount: Mount) -> None:
+        """One mount of the specification. Raises StartFailed for a target inside /proc, InvalidArgument."""
+        destination = mount.destination
+        options = _options(mount)
+        _check_destination(mount, options)
+        if mount.type == "cgroup" and not options.bind:
+            self._cgroup(destination, options)
+        elif options.bind or destination in self._trees:
+            slot = self._next_slot()
+            self._tree(slot, mount.source or "", options, destination)
+            self._map_ids(slot, mount)
+            proc = ATTACH_PROC if destination in _COVERABLE else 0
+            self.inner.append(encode(Code.ATTACH, slot, ATTACH_CREATE | proc, strings=(destination,)))
+        else:
+            source = mount.source or "none"
+            self.inner.append(_new(destination, mount.type or "", source, options, self._user_namespace))
+
+    def bind_node(self, path: str) -> None:
+        """A device of the host at the same path: a user namespace may not make its own."""
+        slot = self._next_slot()
+        self._tree(slot, path, plan_options.parse((), "bind"), path)
+        self.inner.append(encode(Code.ATTACH, slot, ATTACH_CREATE, strings=(path,)))
+
+    def _next_slot(self) -> int:
+        self._slots += 1
+        if self._slots >= SLOTS:
+            raise InvalidArgument(f"too many mounts: at most {SLOTS - 1} are possible")
+        return self._slots
+
+    def _tree(self, slot: int, source: str, options: Options, destination: str) -> None:
+        """A clone of something of the host, or a detached mount that the engine made, with its attributes."""
+        flags = TREE_RECURSIVE if options.bind == "rbind" else 0
+        if destination in self._trees:
+            self.outer.append(encode(Code.TREE, slot, TREE_ADOPT, self._trees[destination]))
+        elif destination in self._sources:
+            self.outer.append(encode(Code.TREE, slot, flags, self._sources[destination]))
+        elif options.subpath:
+            self.outer.append(encode(Code.TREE, slot, flags, NONE, strings=(source, options.subpath)))
+        else:
+            self.outer.append(encode(Code.TREE, slot, flags, NONE, strings=(source,)))
+        self.outer.append(_attributes(slot, options))
+
+    def _map_ids(self, slot: int, mount: Mount | None) -> None:
+        if mount is None or not (mount.uid_mappings or mount.gid_mappings):
+            return
+        if mount.destination not in self._idmaps:
+            raise Unsupported(f"cannot map ids of the mount at {mount.destination}: no user namespace was given for it")
+        self.outer.append(encode(Code.IDMAP, slot, self._idmaps[mount.destination], 1))
+
+    def _cgroup(self, destination: str, options: Options) -> None:
+        """v2: the container's own view by a new mount, v1: a tmpfs with each hierarchy's directory bound in it."""
+        unified = not self._cgroups or (len(self._cgroups) == 1 and not self._cgroups[0].name)
+        if unified and (self._private_cgroups or not self._user_namespace):
+            self.inner.append(_new(destination, "cgroup2", "cgroup", options, False))
+            return
+        attributes = Attributes(NOSUID | NODEV | NOEXEC)
+        if not unified:
+            plain = Options("", attributes, Attributes(), 0, ("mode=755",), "")
+            self.inner.append(_new(destination, "tmpfs", "cgroup", plain, False))
+        for mount in self._cgroups:
+            slot = self._next_slot()
+            bound = Options("bind", options.single, Attributes(), plan_options.MS_PRIVATE, (), "")
+            self._tree(slot, mount.host, bound, "")
+            target = f"{destination}/{mount.name}" if mount.name else destination
+            self.inner.append(encode(Code.ATTACH, slot, ATTACH_CREATE | ATTACH_REAL, strings=(target,)))
+            for link in mount.links:
+                self.inner.append(encode(Code.SYMLINK, strings=(mount.name, f"{destination}/{link}")))
+
+
+def _options(mount: Mount) -> Options:
+    return plan_options.parse(tuple(mount.options or ()), mount.type)
+
+
+def _check_destination(mount: Mount, options: Options) -> None:
+    """Refuse what cannot be meant. Links of the image that lead into /proc are refused by the shim."""
+    path = mount.destination
+    if not path.startswith("/"):
+        raise InvalidArgument(f"invalid mount path: '{path}' mount path must be absolute")
+    if os.path.normpath(path) in ("/", "//"):
+        raise InvalidArgument("invalid specification: destination can't be '/'")
+    inside = os.path.normpath(path).startswith("/proc/")
+    if inside and path not in _COVERABLE:
+        raise refused_in_proc(mount.source, path)
+    if not options.bind and not mount.type:
+        raise InvalidArgument(f"the mount at {path} has no type")
+
+
+def _attributes(slot: int, options: Options) -> bytes:
+    """Attributes and propagation of a cloned tree; without a word about it, it is a slave of the host's mount."""
+    propagation = options.propagation or MS_SLAVE | MS_REC
+    deep_propagation, shallow = (propagation & ~MS_REC, 0) if propagation & MS_REC else (0, propagation)
+    single, deep = options.single, options.recursive
+    if options.bind != "rbind":  # one mount: the difference does not matter
+        return _attribute_record(slot, _merged(single, deep), propagation & ~MS_REC, 0)
+    records = b""
+    if single or shallow:
+        records = _attribute_record(slot, single, shallow, 0)
+    if deep or deep_propagation:
+        records += _attribute_record(slot, deep, deep_propagation, ATTRIBUTES_RECURSIVE)
+    return records
+
+
+def _attribute_record(slot: int, attributes: Attributes, propagation: int, recursive: int) -> bytes:
+    return encode(Code.ATTRIBUTES, slot, attributes.enable, attributes.disable, propagation | recursive)
+
+
+def _merged(first: Attributes, second: Attributes) -> Attributes:
+    return Attributes(first.enable & ~second.disable | second.enable, first.disable & ~second.enable | second.disable)
+
+
+@functools.lru_cache(maxsize=256)
+def _new(destination: str, kind: str, source: str, options: Options, user_namespace: bool) -> bytes:
+    """A new file system, made and attached. Kept as bytes: most containers have the same ones."""
+    data = [word for word in options.data if not (kind == "devpts" and word == "newinstance")]
+    if user_namespace and kind == "devpts":
+        data = [word for word in data if not word.startswith("gid=")]  # group 5 may have no number outside
+    flags = ATTACH_CREATE
+    if destination.startswith(_OWN):
+        flags |= ATTACH_REAL
+    if kind == "proc":
+        flags |= ATTACH_PROC
+    if kind == "tmpfs" and not any(word.startswith("mode=") for word in data):
+        flags |= ATTACH_LIKE
+    attributes = _merged(options.single, options.recursive)
+    records = encode(Code.NEW, _NEW_SLOT, attributes.enable, strings=(kind, source, "", *data))
+    if options.propagation:
+        records += _attribute_record(_NEW_SLOT, Attributes(), options.propagation & ~MS_REC, 0)
+    return records + encode(Code.ATTACH, _NEW_SLOT, flags, strings=(destination,))
+
+
+def short_layers(data: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Overlay options with one `lowerdir+` per layer.
+
+    fsconfig(2) takes 255 bytes a value: where a path is longer, all are made relative to the directory that they have
+    in common. Returns that directory, or "", and the options.
+    """
+    values: list[str] = []
+    for word in data:
+        if word.startswith("lowerdir="):
+            values += [f"lowerdir+={layer}" for layer in split_layers(word.removeprefix("lowerdir="))]
+        else:
+            values.append(word)
+    paths = [value.partition("=")[2] for value in values if _is_path(value)]
+    if all(len(os.fsencode(path)) <= _LONGEST_VALUE for path in paths):
+        return "", tuple(values)
+    base = os.path.commonpath(paths) if all(path.startswith("/") for path in paths) else ""
+    if not base:
+        return "", tuple(values)
+    return base, tuple(_relative(value, base) if _is_path(value) else value for value in values)
+
+
+def _is_path(value: str) -> bool:
+    return value.startswith(("lowerdir+=", "upperdir=", "workdir="))
+
+
+def _relative(value: str, base: str) -> str:
+    key, _, path = value.partition("=")
+    return f"{key}={os.path.relpath(path, base)}"
+
+
+def split_layers(text: str) -> list[str]:
+    """The directories of a `lowerdir=` value; a colon in a name is written `\\:` (overlayfs documentation)."""
+    if "\\" not in text:
+        return text.split(":")
+    return [re.sub(r"\\(.)", r"\1", layer) for layer in re.findall(r"(?:[^:\\]|\\.)+", text)]

@@ -1,0 +1,208 @@
+"""Bundles for kernel tests: a busybox root, Docker's default specification, and a run of one plan without a shim."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sysconfig
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from estiba.oci.runtime_spec import Capabilities, Linux, Mount, Namespace, Process, Root, Spec
+from estiba.runtime.plan import Descriptors, Plan, Stdio, compile_plan
+
+NATIVE = Path(__file__).parents[2] / "native"
+DEFAULT_CAPABILITIES = [
+    f"CAP_{name}"
+    for name in (
+        "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD"
+        " AUDIT_WRITE SETFCAP"
+    ).split()
+]
+MASKED = (
+    "/proc/asound /proc/acpi /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list"
+    " /proc/timer_stats /proc/sched_debug /proc/scsi /sys/firmware /sys/devices/virtual/powercap"
+).split()
+READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEADLINE = 30
+
+
+def _mount(destination: str, kind: str, source: str, options: str) -> Mount:
+    return Mount(destination=destination, type=kind, source=source, options=options.split(","))
+
+
+DEFAULT_MOUNTS = [
+    _mount("/proc", "proc", "proc", "nosuid,noexec,nodev"),
+    _mount("/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+    _mount("/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
+    _mount("/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"),
+    _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"),
+    _mount("/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=67108864"),
+]
+
+
+@functools.cache
+def plan_runner(directory: Path) -> Path:
+    """The test driver, built once per test session."""
+    output = directory / "native"
+    target = output / "plan-run"
+    subprocess.run(["make", "-s", "-C", NATIVE, f"OUT={output}", str(target)], check=True)
+    return target
+
+
+def busybox_root(directory: Path) -> Path:
+    """A root file system with busybox's commands and two users."""
+    root = directory / "root"
+    for name in ("bin", "etc", "tmp", "proc", "sys", "dev"):
+        (root / name).mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/busybox")
+    subprocess.run([root / "bin/busybox", "--install", "-s", root / "bin"], check=True)
+    for link in (root / "bin").iterdir():
+        if link.is_symlink():
+            link.unlink()
+            link.symlink_to("busybox")
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n")
+    return root
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a plan ended: the driver's line about the start, the exit code, output and errors of the program."""
+
+    start: str
+    code: int | None
+    output: str
+    errors: str
+    plan: Plan
+
+    def failure(self) -> str:
+        """The sentence for people of a start that failed."""
+        _, index, code, errno, *text = self.start.split(" ", 4)
+        return self.plan.explain(int(index), int(code), int(errno), text[0] if text else "").message
+
+
+@dataclass
+class Bench:
+    """Runs plans on one bundle. `descriptors` that a plan names are given at their numbers."""
+
+    directory: Path
+    runner: Path
+    root: Path
+    inherited: dict[int, int] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+
+    def spec(self, *args: str, mounts: list[Mount] | None = None, **changes: object) -> Spec:
+        """Docker's default container with this command; further keywords change fields of process."""
+        process = Process(
+            args=list(args),
+            env=[PATH, "HOSTNAME=box", "HOME=/root"],
+            capabilities=Capabilities(
+                bounding=DEFAULT_CAPABILITIES, effective=DEFAULT_CAPABILITIES, permitted=DEFAULT_CAPABILITIES
+            ),
+        )
+        kinds = ("mount", "network", "uts", "pid", "ipc")
+        return Spec(
+            root=Root(path=str(self.root)),
+            process=msgspec.structs.replace(process, **changes),
+            hostname="box",
+            mounts=DEFAULT_MOUNTS + (mounts or []),
+            linux=Linux(
+                namespaces=[Namespace(type=kind) for kind in kinds], masked_paths=MASKED, readonly_paths=READONLY
+            ),
+        )
+
+    def run(self, spec: Spec, *, stdin: bytes | None = None, descriptors: Descriptors | None = None) -> Result:
+        """Compile and run."""
+        plan = compile_plan(
+            spec,
+            stdio=Stdio(open_stdin=stdin is not None),
+            log=None,
+            descriptors=self.planned(descriptors or Descriptors()),
+        )
+        return self.run_plan(plan, stdin or b"")
+
+    def planned(self, descriptors: Descriptors) -> Descriptors:
+        """With first_free after what is inherited."""
+        return replace(descriptors, first_free=max([7, *self.inherited]) + 1)
+
+    def run_plan(self, plan: Plan, stdin: bytes = b"") -> Result:
+        """Run a compiled plan to its end."""
+        with ExitStack() as stack:
+            memory = sealed(plan.encode())
+            stack.callback(os.close, memory)
+            reading, writing = os.pipe()
+            stack.callback(os.close, reading)
+            table = {3: memory, 4: writing, **self.inherited}
+            process = spawn([*self.prefix, str(self.runner)], table)
+            os.close(writing)
+            killer = threading.Timer(DEADLINE, process.kill)
+            killer.start()
+            try:
+                output, errors = process.communicate(stdin)
+            finally:
+                killer.cancel()
+            lines = _read_all(reading).splitlines()
+        code = int(lines[1].split()[1]) if len(lines) > 1 else None
+        return Result(lines[0] if lines else "", code, output.decode(), errors.decode(), plan)
+
+
+def sealed(data: bytes) -> int:
+    """A memfd with these bytes that nobody can change."""
+    memory = os.memfd_create("plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(memory, data)
+    fcntl_add_seals(memory)
+    return memory
+
+
+def fcntl_add_seals(memory: int) -> None:
+    import fcntl
+
+    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+
+
+def spawn(command: list[str], table: dict[int, int]) -> subprocess.Popen[bytes]:
+    """Start a program with descriptors at given numbers; 5 to 7 are /dev/null where not given."""
+    with ExitStack() as stack:
+        null = os.open("/dev/null", os.O_RDWR)
+        stack.callback(os.close, null)
+        wanted = {5: null, 6: null, 7: null, **table}
+        high = {}
+        for number, fd in wanted.items():  # out of the way of the numbers themselves
+            high[number] = os.dup(fd) if fd > 200 else _dup_above(fd)
+            stack.callback(os.close, high[number])
+
+        def place() -> None:
+            for number, fd in high.items():
+                os.dup2(fd, number)
+
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=tuple(wanted),
+            preexec_fn=place,
+        )
+
+
+def _dup_above(fd: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)
+
+
+def _read_all(fd: int) -> str:
+    chunks = []
+    while chunk := os.read(fd, 65536):
+        chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
+MACHINE = sysconfig.get_platform()
