@@ -1,0 +1,115 @@
+"""/images: archives in and out, images made from this machine, and what registries will do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from estiba.api import wire
+from estiba.api.bodies import decode_body
+from estiba.api.container_files import TAR, stream_out
+from estiba.api.progress import error_line, with_progress
+from estiba.engine.config import wire_name
+from estiba.errors import InvalidArgument, NotFound, Unsupported
+
+if TYPE_CHECKING:
+    from estiba.api.http import Exchange
+    from estiba.api.server import Api
+    from estiba.images.progress import Report
+
+
+class FromHostRequest(msgspec.Struct, frozen=True, kw_only=True, rename=wire_name):
+    """The body of POST /estiba/images/from-host."""
+
+    programs: list[str] = []
+
+
+async def save(api: Api, exchange: Exchange) -> None:
+    """GET /images/get and /images/NAME/get"""
+    query = exchange.request.query
+    names = [exchange.name] if exchange.name else query.texts("names")
+    platform = query.text("platform")
+    await api.run(api.engine.images.save_check, names)
+    await stream_out(api, exchange, TAR, lambda out: api.engine.images.save(names, out, platform))
+
+
+async def load(api: Api, exchange: Exchange) -> None:
+    """POST /images/load: also what is no archive is answered by 200 and a line that says so."""
+    query = exchange.request.query
+    quiet = query.boolean("quiet")
+    cancel = api.cancel_token(exchange)
+    source = exchange.body_reader()
+
+    def work(report: Report) -> bool:
+        with source:
+            api.engine.images.load(source, report, cancel, quiet=quiet)
+        return True
+
+    if await with_progress(api, exchange, work, always_begin=True):
+        if not exchange.started:
+            await exchange.begin()
+        await exchange.end()
+
+
+async def create(api: Api, exchange: Exchange) -> None:
+    """POST /images/create: import an archive, or pull."""
+    query = exchange.request.query
+    if query.text("fromImage"):
+        await api.run(api.engine.images.pull, query.text("fromImage"), query.text("tag"))
+        return
+    if query.text("fromSrc") != "-":
+        raise Unsupported("cannot import from an address: download the archive and import it from standard input")
+    reference = query.text("repo") + (f":{query.text('tag')}" if query.text("tag") else "")
+    source = exchange.body_reader()
+
+    def work(report: Report) -> str:
+        with source:
+            return api.engine.images.import_archive(
+                source,
+                reference=reference,
+                changes=query.texts("changes"),
+                message=query.text("message"),
+                platform=query.text("platform"),
+                report=report,
+            ).id
+
+    image_id = await with_progress(api, exchange, work)
+    if image_id is not None:
+        if not exchange.started:
+            await exchange.begin()
+        await exchange.write(wire.encode_line({"status": image_id}))
+        await exchange.end()
+
+
+async def push(api: Api, exchange: Exchange) -> None:
+    """POST /images/NAME/push: Docker answers by 200 and a line, whatever is wrong."""
+    name = exchange.name
+    await exchange.begin()
+    await exchange.write(wire.encode_line({"status": f"The push refers to repository [{name}]"}))
+    try:
+        await api.run(api.engine.images.get, name)
+    except NotFound:
+        message = f"An image does not exist locally with the tag: {name}"
+    else:
+        message = f"cannot push {name}: registries are not supported yet; `docker save` it instead"
+    await exchange.write(error_line(message))
+    await exchange.end()
+
+
+async def from_host(api: Api, exchange: Exchange) -> None:
+    """POST /estiba/images/from-host: an image of programs of this machine and what they load."""
+    request = await decode_body(exchange, FromHostRequest, "FromHostRequest")
+    reference = exchange.request.query.text("reference")
+    if not request.programs:
+        raise InvalidArgument("no program given: name at least one, as a path or as a command")
+
+    def work(report: Report) -> str:
+        return api.engine.images.from_host(request.programs, reference, report).id
+
+    image_id = await with_progress(api, exchange, work)
+    if image_id is not None:
+        if not exchange.started:
+            await exchange.begin()
+        await exchange.write(wire.encode_line({"aux": {"ID": image_id}}))
+        await exchange.end()

@@ -1,0 +1,77 @@
+"""/images: look at, list, tag and remove."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from estiba.api import wire
+from estiba.api.http import Reply
+from estiba.api.wire_images import show_history, show_image, show_image_entry, show_removals
+
+if TYPE_CHECKING:
+    from estiba.api.http import Exchange
+    from estiba.api.query import Filters
+    from estiba.api.server import Api
+    from estiba.engine.engine import Engine
+
+
+def _list(engine: Engine, every: bool, filters: Filters, shared: bool) -> bytes:
+    images = engine.images.list(all_images=every, filters=filters)
+    users: dict[str, int] = {}
+    for container in engine.containers.list(all_containers=True):
+        users[container.image] = users.get(container.image, 0) + 1
+    sizes = engine.images.shared_sizes(images) if shared else {}
+    return wire.encode(
+        [
+            show_image_entry(image, containers=users.get(image.id, 0), shared_size=sizes.get(image.id, -1))
+            for image in images
+        ]
+    )
+
+
+async def list_all(api: Api, exchange: Exchange) -> Reply:
+    """GET /images/json"""
+    query = exchange.request.query
+    filters = query.filters()
+    if query.text("filter"):
+        filters.setdefault("reference", []).append(query.text("filter"))
+    return Reply(200, await api.run(_list, api.engine, query.boolean("all"), filters, query.boolean("shared-size")))
+
+
+def _inspect(engine: Engine, name: str) -> bytes:
+    image = engine.images.get(name)
+    return wire.encode(show_image(image, engine.images.storage(image), engine.images.tagged_at(image)))
+
+
+async def inspect(api: Api, exchange: Exchange) -> Reply:
+    """GET /images/NAME/json"""
+    return Reply(200, await api.run(_inspect, api.engine, exchange.name))
+
+
+async def history(api: Api, exchange: Exchange) -> Reply:
+    """GET /images/NAME/history"""
+    entries = await api.run(api.engine.images.history, exchange.name)
+    return Reply(200, wire.encode(show_history(entries)))
+
+
+async def tag(api: Api, exchange: Exchange) -> Reply:
+    """POST /images/NAME/tag"""
+    query = exchange.request.query
+    await api.run(api.engine.images.tag, exchange.name, query.text("repo"), query.text("tag"))
+    return Reply(201)
+
+
+async def remove(api: Api, exchange: Exchange) -> Reply:
+    """DELETE /images/NAME"""
+    query = exchange.request.query
+    removals = await api.transfer(
+        api.engine.images.remove, exchange.name, force=query.boolean("force"), prune=not query.boolean("noprune")
+    )
+    return Reply(200, wire.encode(show_removals(removals)))
+
+
+async def prune(api: Api, exchange: Exchange) -> Reply:
+    """POST /images/prune"""
+    pruned = await api.transfer(api.engine.images.prune, exchange.request.query.filters())
+    removed = show_removals(pruned.removals)
+    return Reply(200, wire.encode({"ImagesDeleted": removed or None, "SpaceReclaimed": pruned.reclaimed}))

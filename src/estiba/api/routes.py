@@ -1,0 +1,123 @@
+"""The table of the API: which page is answered by which function."""
+
+from __future__ import annotations
+
+from estiba.api import (
+    container_files,
+    container_streams,
+    containers,
+    events,
+    execs,
+    image_transfers,
+    images,
+    later,
+    networks,
+    system,
+    volumes,
+)
+from estiba.api.router import Route
+
+ROUTES = (
+    Route("GET", "/_ping", system.ping),
+    Route("HEAD", "/_ping", system.ping),
+    Route("GET", "/version", system.version),
+    Route("GET", "/info", system.info),
+    Route("GET", "/system/df", system.disk_usage),
+    Route("GET", "/events", events.stream),
+    # containers
+    Route("GET", "/containers/json", containers.list_all),
+    Route("POST", "/containers/create", containers.create),
+    Route("POST", "/containers/prune", containers.prune),
+    Route("GET", "/containers/{id}/json", containers.inspect),
+    Route("GET", "/containers/{id}/top", containers.top),
+    Route("GET", "/containers/{id}/logs", container_streams.logs),
+    Route("GET", "/containers/{id}/changes", containers.changes),
+    Route("GET", "/containers/{id}/export", container_files.export),
+    Route("GET", "/containers/{id}/stats", container_streams.stats),
+    Route("GET", "/containers/{id}/attach/ws", later.attach_websocket),
+    Route("HEAD", "/containers/{id}/archive", container_files.archive_stat),
+    Route("GET", "/containers/{id}/archive", container_files.archive_get),
+    Route("PUT", "/containers/{id}/archive", container_files.archive_put),
+    Route("POST", "/containers/{id}/start", containers.start),
+    Route("POST", "/containers/{id}/stop", containers.stop),
+    Route("POST", "/containers/{id}/restart", containers.restart),
+    Route("POST", "/containers/{id}/kill", containers.kill),
+    Route("POST", "/containers/{id}/pause", containers.pause),
+    Route("POST", "/containers/{id}/unpause", containers.unpause),
+    Route("POST", "/containers/{id}/rename", containers.rename),
+    Route("POST", "/containers/{id}/update", containers.update),
+    Route("POST", "/containers/{id}/resize", containers.resize),
+    Route("POST", "/containers/{id}/wait", containers.wait),
+    Route("POST", "/containers/{id}/attach", container_streams.attach),
+    Route("POST", "/containers/{id}/exec", execs.create),
+    Route("DELETE", "/containers/{id}", containers.remove),
+    Route("POST", "/commit", container_files.commit),
+    # execs
+    Route("POST", "/exec/{id}/start", execs.start),
+    Route("POST", "/exec/{id}/resize", execs.resize),
+    Route("GET", "/exec/{id}/json", execs.inspect),
+    # images
+    Route("GET", "/images/json", images.list_all),
+    Route("GET", "/images/get", image_transfers.save),
+    Route("GET", "/images/search", later.registry),
+    Route("POST", "/images/load", image_transfers.load),
+    Route("POST", "/images/create", image_transfers.create),
+    Route("POST", "/images/prune", images.prune),
+    Route("GET", "/images/{name}/json", images.inspect),
+    Route("GET", "/images/{name}/history", images.history),
+    Route("GET", "/images/{name}/get", image_transfers.save),
+    Route("POST", "/images/{name}/tag", images.tag),
+    Route("POST", "/images/{name}/push", image_transfers.push),
+    Route("DELETE", "/images/{name}", images.remove),
+    # volumes
+    Route("GET", "/volumes", volumes.list_all),
+    Route("POST", "/volumes/create", volumes.create),
+    Route("POST", "/volumes/prune", volumes.prune),
+    Route("GET", "/volumes/{name}", volumes.inspect),
+    Route("PUT", "/volumes/{name}", later.swarm),
+    Route("DELETE", "/volumes/{name}", volumes.remove),
+    # networks
+    Route("GET", "/networks", networks.list_all),
+    Route("GET", "/networks/", networks.list_all),
+    Route("POST", "/networks/create", networks.create),
+    Route("POST", "/networks/prune", networks.prune),
+    Route("POST", "/networks/{id}/connect", networks.connect),
+    Route("POST", "/networks/{id}/disconnect", networks.disconnect),
+    Route("GET", "/networks/{id}", networks.inspect),
+    Route("DELETE", "/networks/{id}", networks.remove),
+    # ours
+    Route("GET", "/estiba/containers/{id}/plan", containers.plan),
+    Route("POST", "/estiba/images/from-host", image_transfers.from_host),
+    # later
+    Route("POST", "/build", later.build),
+    Route("POST", "/build/prune", later.build_prune),
+    Route("POST", "/build/cancel", later.build),
+    Route("POST", "/session", later.session),
+    Route("POST", "/grpc", later.grpc),
+    Route("POST", "/auth", later.registry),
+    Route("GET", "/distribution/{name}/json", later.registry),
+    Route("GET", "/plugins", later.no_plugins),
+    Route("GET", "/plugins/privileges", later.plugins_change),
+    Route("GET", "/plugins/{name}/json", later.plugin),
+    Route("POST", "/plugins/{name}", later.plugins_change),
+    Route("DELETE", "/plugins/{name}", later.plugins_change),
+    # a swarm is for several machines
+    Route("POST", "/swarm/init", later.swarm_init),
+    Route("POST", "/swarm/join", later.swarm_init),
+    Route("POST", "/swarm/leave", later.swarm_leave),
+    Route("GET", "/swarm", later.swarm),
+    Route("GET", "/swarm/unlockkey", later.swarm),
+    Route("POST", "/swarm/update", later.swarm),
+    Route("POST", "/swarm/unlock", later.swarm),
+    *(
+        Route(method, pattern, later.swarm)
+        for kind in ("services", "nodes", "tasks", "secrets", "configs")
+        for method, pattern in (
+            ("GET", f"/{kind}"),
+            ("GET", f"/{kind}/{{id}}"),
+            ("POST", f"/{kind}/create"),
+            ("POST", f"/{kind}/{{id}}/update"),
+            ("DELETE", f"/{kind}/{{id}}"),
+        )
+    ),
+)

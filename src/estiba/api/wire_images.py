@@ -1,0 +1,125 @@
+"""Images as Docker shows them: inspect, an entry of the list, history, removals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from estiba.api.wire_times import ZERO_TIME, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from estiba.images.store import HistoryEntry, Image, Removal
+    from estiba.oci.image import Defaults
+
+
+def unix_seconds(text: str | None) -> int:
+    """RFC 3339 to whole seconds since the epoch; 0 for what is none, and for Go's zero time."""
+    if not text or text.startswith("0001-"):
+        return 0
+    try:
+        return int(datetime.fromisoformat(_microseconds(text)).timestamp())
+    except ValueError:
+        return 0
+
+
+def _microseconds(text: str) -> str:
+    """fromisoformat takes at most six digits of a fraction."""
+    head, point, tail = text.partition(".")
+    if not point:
+        return text
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    return f"{head}.{tail[: min(digits, 6)]:0<6}{tail[digits:]}"
+
+
+def _show_defaults(defaults: Defaults) -> dict[str, Any]:
+    """`Config` of an image: keys sorted; those that Docker always shows are null when empty."""
+    shown: dict[str, Any] = {
+        "ArgsEscaped": defaults.args_escaped or None,
+        "Cmd": defaults.cmd,
+        "Entrypoint": defaults.entrypoint,
+        "Env": defaults.env,
+        "ExposedPorts": defaults.exposed_ports or None,
+        "Healthcheck": defaults.healthcheck,
+        "Labels": defaults.labels,
+        "OnBuild": defaults.on_build,
+        "Shell": defaults.shell or None,
+        "StopSignal": defaults.stop_signal or None,
+        "User": defaults.user,
+        "Volumes": defaults.volumes,
+        "WorkingDir": defaults.working_dir,
+    }
+    for optional in ("ArgsEscaped", "ExposedPorts", "Healthcheck", "Shell", "StopSignal"):
+        if shown[optional] is None:
+            del shown[optional]
+    return shown
+
+
+def show_image(image: Image, storage: dict[str, str], tagged_at: int) -> dict[str, Any]:
+    """GET /images/NAME/json.
+
+    Args:
+        storage: directories of its root file system by Docker's names.
+        tagged_at: ns since the epoch, 0 if never.
+    """
+    config = image.config
+    shown: dict[str, Any] = {
+        "Id": image.id,
+        "RepoTags": list(image.references),
+        "RepoDigests": list(image.digests),
+        "Parent": image.parent,
+        "Comment": config.comment or (config.history[-1].comment if config.history else ""),
+        "Created": config.created or ZERO_TIME,
+        "DockerVersion": config.docker_version,
+        "Author": config.author,
+        "Architecture": config.architecture,
+    }
+    if config.variant:
+        shown["Variant"] = config.variant
+    shown["Os"] = config.os
+    if config.os_version:
+        shown["OsVersion"] = config.os_version
+    shown |= {
+        "Size": image.size,
+        "GraphDriver": {"Data": storage or None, "Name": "overlay2"},
+        "RootFS": {"Type": "layers", **({"Layers": config.diff_ids} if config.diff_ids else {})},
+        "Metadata": {"LastTagTime": rfc3339(tagged_at)},
+        "Config": _show_defaults(config.defaults),
+    }
+    return shown
+
+
+def show_image_entry(image: Image, *, containers: int = -1, shared_size: int = -1) -> dict[str, Any]:
+    """An entry of GET /images/json; -1 is Docker's "not counted"."""
+    return {
+        "Containers": containers,
+        "Created": unix_seconds(image.config.created),
+        "Id": image.id,
+        "Labels": image.config.defaults.labels,
+        "ParentId": image.parent,
+        "RepoDigests": list(image.digests),
+        "RepoTags": list(image.references),
+        "SharedSize": shared_size,
+        "Size": image.size,
+    }
+
+
+def show_history(entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
+    """GET /images/NAME/history, newest first."""
+    return [
+        {
+            "Comment": entry.comment,
+            "Created": unix_seconds(entry.created),
+            "CreatedBy": entry.created_by,
+            "Id": entry.id,
+            "Size": entry.size,
+            "Tags": list(entry.tags) or None,
+        }
+        for entry in entries
+    ]
+
+
+def show_removals(removals: Iterable[Removal]) -> list[dict[str, str]]:
+    """What a removal or prune untagged and deleted."""
+    return [{"Untagged": entry.untagged} if entry.untagged else {"Deleted": entry.deleted} for entry in removals]
