@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,13 @@ import threading
 import pytest
 
 from estiba.errors import InvalidArgument, SystemFailure
-from estiba.runtime.top import top
+from estiba.runtime.processes import top
 
 needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="procps is not installed")
 VOLATILE = {"C", "%CPU", "%MEM", "RSS", "TIME", "ELAPSED", "STAT", "S", "VSZ", "NLWP", "STARTED"}
+# ps and we may round to different minutes
+MOMENTS = {"STIME", "START"}
+MOMENT = r"\d\d:\d\d|[A-Z][a-z]{2}\d\d|\d{4}"
 
 
 def by_ps(pids: list[int], *arguments: str) -> tuple[list[str], list[list[str]]]:
@@ -48,7 +52,9 @@ def test_like_ps(arguments: list[str], pids: list[int]) -> None:
     assert len(rows) == len(expected)
     for row, other in zip(rows, expected, strict=True):
         for title, value, wanted in zip(titles, row, other, strict=True):
-            if title not in VOLATILE:
+            if title in MOMENTS:
+                assert re.fullmatch(MOMENT, value)
+            elif title not in VOLATILE:
                 assert value.split() == wanted.split(), title
 
 

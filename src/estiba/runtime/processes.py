@@ -14,7 +14,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from estiba.errors import InvalidArgument, SystemFailure
 
@@ -25,10 +25,15 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PS_TIMEOUT: Final = 30.0
 
-Table = tuple[list[str], list[list[str]]]
+
+class Top(NamedTuple):
+    """A table: titles, and a row for each process."""
+
+    titles: list[str]
+    processes: list[list[str]]
 
 
-def top(pids: Iterable[int], ps_args: str = "") -> Table:
+def top(pids: Iterable[int], ps_args: str = "") -> Top:
     """Titles and a row for each of the processes that is still there, by process id; ps_args as for ps ("" is -ef).
 
     Raises InvalidArgument for a format that renames or lacks the PID, SystemFailure where ps is needed and fails.
@@ -46,7 +51,7 @@ def top(pids: Iterable[int], ps_args: str = "") -> Table:
         raise SystemFailure("Couldn't find PID field in ps output")
     now = _Now.read()
     processes = [process for pid in wanted if (process := _read(pid, now))]
-    return titles, [[render(process) for _, render in columns] for process in processes]
+    return Top(titles, [[render(process) for _, render in columns] for process in processes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +302,7 @@ def _look_up(names: Sequence[str]) -> list[tuple[str, Callable[[_Process], str]]
     return found
 
 
-def _by_ps(pids: Sequence[int], arguments: Sequence[str]) -> Table:
+def _by_ps(pids: Sequence[int], arguments: Sequence[str]) -> Top:
     """What the host's ps prints, without the processes that are not asked for."""
     program = shutil.which("ps")
     if program is None:
@@ -322,7 +327,7 @@ def _by_ps(pids: Sequence[int], arguments: Sequence[str]) -> Table:
         fields = line.split(None, len(titles) - 1)
         if len(fields) > place and fields[place] in wanted:
             rows.append(fields)
-    return titles, rows
+    return Top(titles, rows)
 
 
 def _run_ps(program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
