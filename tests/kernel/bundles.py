@@ -6,7 +6,6 @@ import functools
 import os
 import shutil
 import subprocess
-import sysconfig
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,17 +17,11 @@ from estiba.oci.runtime_spec import Capabilities, Linux, Mount, Namespace, Proce
 from estiba.runtime.plan import Descriptors, Plan, Stdio, compile_plan
 
 NATIVE = Path(__file__).parents[2] / "native"
-DEFAULT_CAPABILITIES = [
-    f"CAP_{name}"
-    for name in (
-        "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD"
-        " AUDIT_WRITE SETFCAP"
-    ).split()
-]
-MASKED = (
-    "/proc/asound /proc/acpi /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list"
-    " /proc/timer_stats /proc/sched_debug /proc/scsi /sys/firmware /sys/devices/virtual/powercap"
-).split()
+_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP")
+_MORE = ("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP")
+DEFAULT_CAPABILITIES = [f"CAP_{name}" for name in _CAPABILITIES + _MORE]
+_HIDDEN = ("asound", "acpi", "interrupts", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug")
+MASKED = [*(f"/proc/{name}" for name in _HIDDEN), "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"]
 READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEADLINE = 30
@@ -203,6 +196,3 @@ def _read_all(fd: int) -> str:
     while chunk := os.read(fd, 65536):
         chunks.append(chunk)
     return b"".join(chunks).decode()
-
-
-MACHINE = sysconfig.get_platform()

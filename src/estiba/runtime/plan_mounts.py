@@ -38,10 +38,9 @@ if TYPE_CHECKING:
 
 _OWN = ("/proc", "/sys", "/dev")
 # lxcfs covers these; everything else below /proc is the kernel's alone (as in runc).
+_COVERABLE_NAMES = ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo")
 _COVERABLE = frozenset(
-    f"/proc/{name}"
-    for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo")
-    + ("sys/kernel/ns_last_pid", "sys/crypto/fips_enabled")
+    {f"/proc/{name}" for name in _COVERABLE_NAMES} | {"/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"}
 )
 _LONGEST_VALUE: Final = 255  # fsconfig(2)
 _NEW_SLOT: Final = 0
