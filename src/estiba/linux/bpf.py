@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from estiba.linux import syscalls
+from estiba.linux.libc import syscall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,10 +153,5 @@ def _bpf(command: int, attributes: bytes) -> int:
 
 
 def _call(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
     number = syscalls.numbers(syscalls.native_abi())["bpf"]
-    result = int(libc.syscall(number, command, ctypes.byref(buffer), ctypes.sizeof(buffer)))
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), f"bpf({command})")
-    return result
+    return syscall(number, command, ctypes.addressof(buffer), ctypes.sizeof(buffer), path=f"bpf({command})")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
+import struct
 from dataclasses import dataclass
 from typing import Final
 
 from estiba.linux import syscalls
+from estiba.linux.libc import Argument, syscall
 
 _FSCONFIG_SET_STRING: Final = 1
 _AT_FDCWD: Final = -100
@@ -81,17 +82,15 @@ def probe() -> Features:
     )
 
 
-def _call(name: str, *arguments: object) -> int:
+def _call(name: str, *arguments: Argument) -> int:
     """The system call's result, or minus errno."""
-    table = syscalls.numbers(syscalls.native_abi())
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall.restype = ctypes.c_long
-    converted = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
-    result = int(libc.syscall(ctypes.c_long(table[name]), *converted))
-    return result if result >= 0 else -ctypes.get_errno()
+    try:
+        return syscall(syscalls.numbers(syscalls.native_abi())[name], *arguments)
+    except OSError as error:
+        return -(error.errno or 0)
 
 
-def _exists(name: str, *invalid: object) -> bool:
+def _exists(name: str, *invalid: Argument) -> bool:
     """Whether the kernel has the call, found by calling it in a way that cannot succeed."""
     return _call(name, *invalid) not in (-errno.ENOSYS, -errno.EOPNOTSUPP)
 
@@ -119,15 +118,6 @@ def _overlay() -> tuple[bool, bool]:
         os.close(fd)
 
 
-class _MountAttr(ctypes.Structure):
-    _fields_ = (
-        ("attr_set", ctypes.c_uint64),
-        ("attr_clr", ctypes.c_uint64),
-        ("propagation", ctypes.c_uint64),
-        ("userns_fd", ctypes.c_uint64),
-    )
-
-
 def _idmapped_mounts() -> bool:
     """The kernel refuses the initial user namespace as a mapping with EPERM; one that knows none says EINVAL."""
     tree = _call("open_tree", _AT_FDCWD, b"/proc/self", _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC)
@@ -136,9 +126,8 @@ def _idmapped_mounts() -> bool:
     try:
         own = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            attr = _MountAttr(attr_set=_MOUNT_ATTR_IDMAP, userns_fd=own)
-            size = ctypes.sizeof(attr)
-            return _call("mount_setattr", tree, b"", _AT_EMPTY_PATH, ctypes.byref(attr), size) == -errno.EPERM
+            attributes = struct.pack("<4Q", _MOUNT_ATTR_IDMAP, 0, 0, own)
+            return _call("mount_setattr", tree, b"", _AT_EMPTY_PATH, attributes, len(attributes)) == -errno.EPERM
         finally:
             os.close(own)
     finally:

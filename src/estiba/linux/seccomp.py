@@ -7,7 +7,6 @@ equal outcome: about a dozen instructions per call, whatever the profile's lengt
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import struct
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from estiba.errors import InvalidArgument
 from estiba.linux import syscalls
+from estiba.linux.libc import syscall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -294,7 +294,9 @@ def _search(runs: Sequence[tuple[int, list[Instruction]]]) -> list[Instruction]:
 
 def kernel_supports(action: int) -> bool:
     """Whether this kernel's seccomp knows the action (SECCOMP_GET_ACTION_AVAIL, 4.14)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    value = ctypes.c_uint32(action & 0xFFFF0000)
-    number = syscalls.numbers(syscalls.native_abi())["seccomp"]
-    return bool(libc.syscall(number, 2, 0, ctypes.byref(value)) == 0)
+    value = struct.pack("<I", action & 0xFFFF0000)
+    try:
+        syscall(syscalls.numbers(syscalls.native_abi())["seccomp"], 2, 0, value)
+    except OSError:
+        return False
+    return True
