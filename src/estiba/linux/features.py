@@ -14,7 +14,6 @@ from estiba.linux.libc import Argument, syscall
 _FSCONFIG_SET_STRING: Final = 1
 _AT_FDCWD: Final = -100
 _AT_EMPTY_PATH: Final = 0x1000
-_AT_RECURSIVE: Final = 0x8000
 _OPEN_TREE_CLONE: Final = 1
 _OPEN_TREE_CLOEXEC: Final = os.O_CLOEXEC
 _MOUNT_ATTR_IDMAP: Final = 0x00100000
