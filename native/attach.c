@@ -34,22 +34,13 @@ struct attachment {
 };
 
 static struct attachment attachments[ATTACHMENTS];
-static int ready; /* the table was set up */
+static int places; /* used so far; the pages behind them are never touched */
 static uint8_t inputs[ATTACHMENTS][INPUT_SIZE] __attribute__((aligned(4096)));
 static uint8_t scratch[INPUT_READ] __attribute__((aligned(4096)));
 
 static uint32_t index_of(const struct attachment *a)
 {
 	return (uint32_t)(a - attachments);
-}
-
-static void set_up(void)
-{
-	if (ready)
-		return;
-	for (int i = 0; i < ATTACHMENTS; i++)
-		attachments[i].descriptor = -1;
-	ready = 1;
 }
 
 /* ---- the ring of bytes for the client ---- */
@@ -258,15 +249,14 @@ static void read_rest(struct attachment *a)
 static void want_input(void)
 {
 	int wanted = 0;
-	for (int i = 0; i < ATTACHMENTS; i++)
+	for (int i = 0; i < places; i++)
 		wanted |= attachments[i].descriptor >= 0 && attachments[i].input_start < attachments[i].input_end;
 	io_want_input(wanted);
 }
 
 void attach_feed(void)
 {
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++) {
+	for (int i = 0; i < places; i++) {
 		struct attachment *a = &attachments[i];
 		if (a->descriptor < 0 || a->input_start == a->input_end || !feed(a))
 			continue;
@@ -329,8 +319,7 @@ static void deliver(struct attachment *a, int stream, const uint8_t *bytes, size
 void attach_deliver(int stream, const unsigned char *data, size_t size)
 {
 	uint16_t flag = stream == STREAM_STDERR ? ATTACH_STDERR : ATTACH_STDOUT;
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++)
+	for (int i = 0; i < places; i++)
 		if (attachments[i].descriptor >= 0 && !attachments[i].gone && (attachments[i].flags & flag))
 			deliver(&attachments[i], stream, data, size);
 }
@@ -338,8 +327,7 @@ void attach_deliver(int stream, const unsigned char *data, size_t size)
 int attach_has_room(void)
 {
 	size_t limit = shim.state == STATE_EXITED ? RING_LAST : RING_SIZE;
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++)
+	for (int i = 0; i < places; i++)
 		if (attachments[i].descriptor >= 0 && attachments[i].ring_used + READ_SIZE + HEADER_SIZE > limit)
 			return 0;
 	return 1;
@@ -372,11 +360,13 @@ static void send_ring(struct attachment *a)
 
 static struct attachment *free_place(void)
 {
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++)
+	for (int i = 0; i < places; i++)
 		if (attachments[i].descriptor < 0)
 			return &attachments[i];
-	return NULL;
+	if (places == ATTACHMENTS)
+		return NULL;
+	attachments[places].descriptor = -1;
+	return &attachments[places++];
 }
 
 /* What the log doesn't hold yet of the last lines: the replayed log and the stream then meet without a gap. */
@@ -444,8 +434,7 @@ static void release(struct attachment *a)
 
 int attach_release(uint32_t id, int replay)
 {
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++) {
+	for (int i = 0; i < places; i++) {
 		struct attachment *a = &attachments[i];
 		if (a->descriptor < 0 || a->id != id || !a->held || a->replay >= 0)
 			continue;
@@ -470,8 +459,7 @@ void attach_replayed(uint32_t index)
 
 void attach_forget_held(uint32_t connection)
 {
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++) {
+	for (int i = 0; i < places; i++) {
 		struct attachment *a = &attachments[i];
 		if (a->descriptor >= 0 && a->held && a->replay < 0 && a->connection == connection)
 			drop(a, 0);
@@ -498,8 +486,7 @@ void attach_ready(uint32_t index, uint32_t events)
 uint64_t attach_finish(void)
 {
 	uint64_t now = now_ns(), next = 0;
-	set_up();
-	for (int i = 0; i < ATTACHMENTS; i++) {
+	for (int i = 0; i < places; i++) {
 		struct attachment *a = &attachments[i];
 		if (a->descriptor < 0)
 			continue;
@@ -521,7 +508,7 @@ uint64_t attach_finish(void)
 void attach_trim(void)
 {
 	madvise(scratch, sizeof scratch, MADV_DONTNEED);
-	for (int i = 0; ready && i < ATTACHMENTS; i++)
+	for (int i = 0; i < places; i++)
 		if (attachments[i].input_start == attachments[i].input_end)
 			madvise(inputs[i], INPUT_SIZE, MADV_DONTNEED);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +20,8 @@
 
 #define DRAIN_NS (2ull * 1000 * 1000 * 1000)
 #define TRIM_NS (1ull * 1000 * 1000 * 1000)
+#define OOM_PAUSE_NS (2ull * 1000 * 1000)
+#define OOM_PAUSE_LAST_NS (600ull * 1000 * 1000)
 
 struct shim shim;
 static int epoll = -1;
@@ -65,13 +68,17 @@ static uint64_t read_oom_kills(int file)
 	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : shim.oom_kills;
 }
 
-/* An eventfd of cgroup v1 says only that it is time to look. */
+/* The eventfd of cgroup v1 tells of it before the kernel kills and counts: look again a little later, and later. */
 static void clear_oom_notice(void)
 {
 	uint64_t count;
 	struct pollfd ready = {.fd = shim.child.oom_fd, .events = POLLIN};
-	if (poll(&ready, 1, 0) > 0 && read(shim.child.oom_fd, &count, sizeof count) < 0)
+	if (poll(&ready, 1, 0) <= 0)
+		return;
+	if (read(shim.child.oom_fd, &count, sizeof count) < 0)
 		unwatch(shim.child.oom_fd);
+	shim.oom_pause = OOM_PAUSE_NS;
+	shim.oom_at = now_ns() + shim.oom_pause;
 }
 
 static void update_oom(void)
@@ -84,6 +91,14 @@ static void update_oom(void)
 		shim.oom_kills = count;
 		control_event(MESSAGE_OOM, 0, count, 0, 0);
 	}
+}
+
+static void look_again(uint64_t now)
+{
+	shim.oom_pause *= 4;
+	if (shim.oom_pause <= OOM_PAUSE_LAST_NS)
+		shim.oom_at = now + shim.oom_pause;
+	update_oom();
 }
 
 /* ---- start and end ---- */
@@ -100,6 +115,7 @@ int shim_start(void)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	munmap((void *)(uintptr_t)shim.plan.base, shim.plan.size);
 	shim.state = STATE_RUNNING;
 	watch(shim.child.pidfd, EPOLLIN, WATCH_CHILD, 0);
 	if (shim.child.oom_fd >= 0)
@@ -224,9 +240,11 @@ static int run_deadlines(void)
 		shim_signal(SIGKILL);
 	if (is_due(&shim.trim_at, now))
 		trim();
+	if (is_due(&shim.oom_at, now))
+		look_again(now);
 	if (shim.state == STATE_EXITED && !shim.finished && (is_due(&shim.quiet_at, now) || is_due(&shim.give_up_at, now)))
 		shim_finish();
-	next = earlier(shim.kill_at, shim.trim_at);
+	next = earlier(earlier(shim.kill_at, shim.trim_at), shim.oom_at);
 	if (shim.finished) {
 		uint64_t last = attach_finish();
 		if (!last)

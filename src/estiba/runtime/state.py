@@ -86,6 +86,8 @@ def _greet(connection: socket.socket) -> Shim | None:
         if message.type == Type.STATE:
             pid, pidfd = message.b, descriptor
             break
+        if descriptor is not None:
+            os.close(descriptor)
     if message.a != _RUNNING or pidfd is None:
         return None
     connection.settimeout(None)
