@@ -86,7 +86,9 @@ async def archive_put(api: Api, exchange: Exchange) -> Reply:
 
     def work() -> None:
         with source:
-            files.put(exchange.name, path, source, no_overwrite_dir_non_dir=keep_kinds, copy_uid_gid=owners)
+            files.put(
+                exchange.name, path, cast("BinaryIO", source), no_overwrite_dir_non_dir=keep_kinds, copy_uid_gid=owners
+            )
 
     await api.transfer(work)
     return Reply(200)

@@ -238,10 +238,10 @@ async def wait(api: Api, exchange: Exchange) -> Reply | None:
     """POST /containers/ID/wait: the head at once, for clients start a container only after it."""
     condition = exchange.request.query.text("condition").strip() or "not-running"
     future = await api.run(api.engine.containers.wait, exchange.name, condition)
-    ended = asyncio.wrap_future(future)
+    ended: asyncio.Future[Any] = asyncio.wrap_future(future)
     if exchange.version >= _EARLY_WAIT_HEADERS:
         await exchange.begin(200, JSON)
-    await asyncio.wait([ended, exchange.gone], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({ended, exchange.gone}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
         # the client hung up: nobody wants to know any more
         ended.cancel()

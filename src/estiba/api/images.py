@@ -40,7 +40,7 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
 
 def _inspect(engine: Engine, name: str) -> bytes:
     image = engine.images.get(name)
-    return wire.encode(show_image(image, engine.images.storage(image), engine.images.tagged_at(image)))
+    return wire.encode(show_image(image, engine.images.storage(image)))
 
 
 async def inspect(api: Api, exchange: Exchange) -> Reply:

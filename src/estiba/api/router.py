@@ -41,19 +41,23 @@ def clean(path: str) -> str:
     return cleaned + "/" if path.endswith("/") and cleaned != "/" else cleaned
 
 
+def _first_part(path: str) -> str:
+    return path[: path.find("/", 1) + 1]
+
+
 class Router:
     """The compiled table."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._static: dict[tuple[str, str], Handler] = {}
-        # (method, what is before the variable, what is behind it), the longest ends first
+        # by method and first part of the path: (what is before the variable, what is behind it), longest ends first
         self._variable: dict[str, list[tuple[str, str, Handler]]] = {}
         for route in routes:
             head, brace, rest = route.pattern.partition("{")
             if not brace:
                 self._static[route.method, route.pattern] = route.handler
             else:
-                kind = f"{route.method} {head}"
+                kind = f"{route.method} {_first_part(head)}"
                 self._variable.setdefault(kind, []).append((head, rest.partition("}")[2], route.handler))
         for patterns in self._variable.values():
             patterns.sort(key=lambda pattern: len(pattern[1]), reverse=True)
@@ -63,8 +67,7 @@ class Router:
         handler = self._static.get((method, path))
         if handler is not None:
             return handler, ""
-        prefix = path[: path.find("/", 1) + 1]
-        for head, tail, found in self._variable.get(f"{method} {prefix}", ()):
-            if path.endswith(tail) and len(path) > len(head) + len(tail):
+        for head, tail, found in self._variable.get(f"{method} {_first_part(path)}", ()):
+            if path.startswith(head) and path.endswith(tail) and len(path) > len(head) + len(tail):
                 return found, path[len(head) : len(path) - len(tail)]
         return None

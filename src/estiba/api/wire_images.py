@@ -10,7 +10,7 @@ from estiba.api.wire_times import ZERO_TIME, rfc3339
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from estiba.images.store import HistoryEntry, Image, Removal
+    from estiba.images.image import HistoryEntry, Image, Removal
     from estiba.oci.image import Defaults
 
 
@@ -56,20 +56,15 @@ def _show_defaults(defaults: Defaults) -> dict[str, Any]:
     return shown
 
 
-def show_image(image: Image, storage: dict[str, str], tagged_at: int) -> dict[str, Any]:
-    """GET /images/NAME/json.
-
-    Args:
-        storage: directories of its root file system by Docker's names.
-        tagged_at: ns since the epoch, 0 if never.
-    """
+def show_image(image: Image, storage: dict[str, str]) -> dict[str, Any]:
+    """GET /images/NAME/json. storage: directories of its root file system by Docker's names."""
     config = image.config
     shown: dict[str, Any] = {
         "Id": image.id,
         "RepoTags": list(image.references),
         "RepoDigests": list(image.digests),
         "Parent": image.parent,
-        "Comment": config.comment or (config.history[-1].comment if config.history else ""),
+        "Comment": image.comment,
         "Created": config.created or ZERO_TIME,
         "DockerVersion": config.docker_version,
         "Author": config.author,
@@ -84,7 +79,7 @@ def show_image(image: Image, storage: dict[str, str], tagged_at: int) -> dict[st
         "Size": image.size,
         "GraphDriver": {"Data": storage or None, "Name": "overlay2"},
         "RootFS": {"Type": "layers", **({"Layers": config.diff_ids} if config.diff_ids else {})},
-        "Metadata": {"LastTagTime": rfc3339(tagged_at)},
+        "Metadata": {"LastTagTime": rfc3339(image.tagged_ns)},
         "Config": _show_defaults(config.defaults),
     }
     return shown
