@@ -1,0 +1,125 @@
+"""What a command works with: the engine it talks to (found, and started if need be, on first use), the user's settings, and the streams."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from estiba.client.engine import Client
+from estiba.client.transport import Unreachable, connect
+from estiba.errors import EstibaError, Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from typing import Any
+
+DEFAULT_SOCKET = "/run/estiba.sock"
+_DENIED, _NO_FILE, _REFUSED = 13, 2, 111
+
+
+class CommandError(Exception):
+    """A command failed: the text for stderr (may be empty: everything is said already) and the exit code."""
+
+    def __init__(self, message: str = "", code: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def choose_host(flag: str) -> str:
+    """The engine's address: --host, ESTIBA_HOST, DOCKER_HOST, else the default socket."""
+    return flag or os.environ.get("ESTIBA_HOST") or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+
+
+class Session:
+    """One run of the command.
+
+    Attributes:
+        program: how the command was called (``estiba``), for messages.
+        client: the engine.
+        config_dir: where the user's settings are (``~/.docker``).
+    """
+
+    def __init__(self, *, host: str = "", config_dir: str = "", program: str = "estiba") -> None:
+        self.host = choose_host(host)
+        self.program = program
+        self.config_dir = config_dir or os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+        self.client = Client(self.host, version=os.environ.get("DOCKER_API_VERSION", ""), opener=self.open)
+        self._config: dict[str, Any] | None = None
+        self._started = False
+
+    # ---- the engine -----------------------------------------------------------------------------------------------
+
+    def open(self, host: str) -> _socket.socket:
+        """A connection to the engine; with none at the default address, one is started in the background first."""
+        try:
+            return connect(host)
+        except Unreachable as error:
+            if host == f"unix://{DEFAULT_SOCKET}" and not self._started and error.reason in (_NO_FILE, _REFUSED):
+                self._start_engine()
+                return connect(host)
+            raise self._explain(error) from error
+
+    def another_client(self) -> Client:
+        """A client of the same engine for another thread."""
+        return Client(self.host, version=self.client.version, opener=self.open)
+
+    def _start_engine(self) -> None:
+        from estiba.daemon.start import ensure_running
+
+        self._started = True
+        ensure_running(DEFAULT_SOCKET)
+
+    def _explain(self, error: Unreachable) -> EstibaError:
+        if error.reason == _DENIED:
+            return Unavailable(
+                f"permission denied while trying to connect to the Docker daemon socket at {self.host}:"
+                " run as root, or as a member of the socket's group"
+            )
+        if error.reason in (_NO_FILE, _REFUSED):
+            return Unavailable(
+                f"Cannot connect to the Docker daemon at {self.host}. Is the docker daemon running?"
+                " (estiba serve starts one)"
+            )
+        return error
+
+    # ---- the user's settings --------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The user's config.json as Docker's clients keep it (detachKeys, psFormat, auths, proxies); {} when there is none."""
+        if self._config is None:
+            from estiba.client.quickjson import loads
+
+            file = os.path.join(self.config_dir, "config.json")
+            try:
+                with open(file, encoding="utf-8") as stream:
+                    decoded = loads(stream.read())
+            except FileNotFoundError:
+                decoded = {}
+            except (OSError, ValueError) as error:
+                self.warn(f"WARNING: Error loading config file: {file}: {error}")
+                decoded = {}
+            self._config = decoded if isinstance(decoded, dict) else {}
+        return self._config
+
+    # ---- streams --------------------------------------------------------------------------------------------------
+
+    def print(self, text: str, end: str = "\n") -> None:
+        sys.stdout.write(text + end)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    def warn(self, text: str) -> None:
+        """A line on stderr, after what was printed before it."""
+        sys.stdout.flush()
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def confirm(self, question: str) -> bool:
+        """Ask on the terminal; anything but y means no."""
+        self.print(question + " [y/N] ", end="")
+        sys.stdout.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
