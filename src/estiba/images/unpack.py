@@ -49,6 +49,9 @@ class UnpackResult(msgspec.Struct, frozen=True):
         blob_size: bytes of the stream.
         size: bytes of the files in the layer.
         entries: entries of the archive.
+        independent: whether it is the same on every stack, the root's attributes aside: no directory was used without
+            being listed.
+        root_listed: whether the archive says what the root directory is like.
     """
 
     diff_id: str
@@ -56,6 +59,8 @@ class UnpackResult(msgspec.Struct, frozen=True):
     blob_size: int
     size: int
     entries: int
+    independent: bool = True
+    root_listed: bool = False
 
 
 def is_whiteout(found: os.stat_result) -> bool:
@@ -92,7 +97,15 @@ def apply_layer(
                 copy_attributes(lower, directory)
             extractor.run(TarReader(_reported(pipeline, report)))
         blob_digest, diff_id = pipeline.digests()
-    return UnpackResult(diff_id, blob_digest, pipeline.consumed, extractor.size, extractor.entries)
+    return UnpackResult(
+        diff_id,
+        blob_digest,
+        pipeline.consumed,
+        extractor.size,
+        extractor.entries,
+        extractor.independent,
+        extractor.root_listed,
+    )
 
 
 def _reported(pipeline: Pipeline, report: Callable[[int], None] | None) -> Iterator[bytes]:
@@ -108,6 +121,12 @@ class _LayerExtractor(Extractor):
     def __init__(self, directories: DirectoryCache, limits: Limits, lower: DirectoryCache | None) -> None:
         super().__init__(directories, limits)
         self._lower = lower
+        self.independent = True
+        self.root_listed = False
+
+    def top(self, entry: Entry) -> None:
+        self.root_listed = True
+        super().top(entry)
 
     def apply(self, path: bytes, entry: Entry, reader: TarReader) -> None:
         parent, _, name = path.rpartition(b"/")
@@ -133,6 +152,7 @@ class _LayerExtractor(Extractor):
                 os.setxattr(self._directories.get(path), OPAQUE_XATTR, b"y")
 
     def implied(self, path: bytes, descriptor: int) -> None:
+        self.independent = False
         if self._lower is None:
             return
         try:

@@ -77,6 +77,38 @@ class NewLayer:
         self.size = 0
 
 
+class StagedLayer(NewLayer):
+    """A layer that is filled before its key is known: publish() or discard() it, in any order with other ones."""
+
+    def __init__(self, layers: Layers, number: int, place: Path, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._layers = layers
+        self._number = number
+        self._place = place
+
+    def publish(
+        self,
+        key: str,
+        *,
+        parent: str | None = None,
+        overlays: Sequence[tuple[str, str]] = (),
+        deferred: bool = True,
+    ) -> None:
+        """Make it visible under its key; where there is one already, that stays and this one goes."""
+        layer = Layer(self._number, key, parent, self.size, tuple(overlays))
+        try:
+            self._layers.publish(self._place, layer, deferred)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove it, unless it was published; idempotent."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+            self._layers.trash.discard(self._place)
+
+
 class Layers:
     """The layers below one root directory. Thread-safe; one per root (its lock sees to that). Close it."""
 
@@ -169,25 +201,28 @@ class Layers:
         Args:
             deferred: record it with the next sync() instead of at once (what an image refers to must be on disk).
         """
+        staged = self.stage()
+        try:
+            yield staged
+            staged.publish(key, parent=parent, overlays=overlays, deferred=deferred)
+        finally:
+            staged.discard()
+
+    def stage(self) -> StagedLayer:
+        """A new layer whose key is not known yet; the caller fills it, then publishes or discards it."""
         with self._lock:
             number = self._next_number
             self._next_number += 1
         place = self._root / f"{_NEW}{number}"
-        with explained(f"make layer {key}", self._root):
+        with explained("make a layer", self._root):
             os.mkdir(place, 0o710)
-        try:
-            with explained(f"make layer {key}", self._root):
+            try:
                 os.mkdir(place / "diff", 0o755)
                 os.chmod(place / "diff", 0o755)
-                descriptor = os.open(place / "diff", OPEN_DIRECTORY)
-            try:
-                new = NewLayer(descriptor)
-                yield new
-            finally:
-                os.close(descriptor)
-            self._publish(place, Layer(number, key, parent, new.size, tuple(overlays)), deferred)
-        finally:
-            self.trash.discard(place)
+                return StagedLayer(self, number, place, os.open(place / "diff", OPEN_DIRECTORY))
+            except BaseException:
+                self.trash.discard(place)
+                raise
 
     def ensure(
         self, key: str, parent: str | None, fill: Callable[[NewLayer, int | None], None], *, deferred: bool = True
@@ -311,7 +346,8 @@ class Layers:
         for held in self._leases.values():
             held.add(key)
 
-    def _publish(self, place: Path, layer: Layer, deferred: bool) -> None:
+    def publish(self, place: Path, layer: Layer, deferred: bool) -> None:
+        """Give a filled directory its number and record it; what StagedLayer.publish() does."""
         with self._lock, explained(f"make layer {layer.key}", self._root):
             self._protect(layer.key)
             if layer.key in self._layers:
