@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from estiba.errors import InvalidArgument
 from estiba.images.extract import may_set
-from estiba.images.tar import Entry, Kind, shown
+from estiba.images.tar import BLOCK, Entry, Kind, shown
 from estiba.images.tarwriter import TarWriter
 from estiba.images.unpack import OPAQUE, OPAQUE_XATTR, WHITEOUT, is_whiteout
 from estiba.linux import xattr
@@ -294,9 +294,10 @@ def _sparse_extents(descriptor: int, found: os.stat_result) -> tuple[int, ...] |
     if found.st_size - 512 * found.st_blocks < _SPARSE:
         return None
     numbers: list[int] = []
-    for extent in data_extents(descriptor, found.st_size):
-        numbers += extent
-        if len(numbers) > 2 * _SPARSE_EXTENTS:
+    for offset, length in data_extents(descriptor, found.st_size):
+        numbers += (offset, length)
+        aligned = length % BLOCK == 0 or offset + length == found.st_size  # GNU tar reads nothing else
+        if len(numbers) > 2 * _SPARSE_EXTENTS or not aligned:
             return None
     os.lseek(descriptor, 0, os.SEEK_SET)
     return tuple(numbers)

@@ -72,6 +72,10 @@ class _Overrides:
         self.link: bytes | None = None
         self.records: list[tuple[bytes, bytes]] = []
 
+    def called(self) -> bytes | None:
+        """The name that they give, for messages."""
+        return dict(self.records).get(b"path", self.name)
+
 
 class TarReader:
     """Iterate once over the entries of an archive given as blocks of bytes.
@@ -261,7 +265,7 @@ class TarReader:
             if header[508:512] == b"tar\0":  # star: times follow a shorter prefix
                 prefix = prefix[:131]
             name = prefix.partition(b"\0")[0] + b"/" + name
-        self._name = name
+        self._name = (overrides and overrides.called()) or name
         kind = _KINDS.get(type_byte)
         if kind is None:
             raise ValueError(f"unsupported type {type_byte!r}")

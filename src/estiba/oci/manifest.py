@@ -80,7 +80,7 @@ class Index(_Document, frozen=True, kw_only=True):
     annotations: dict[str, str] | None = None
 
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 def decode(kind: type[T], data: bytes, what: str) -> T:
