@@ -1,6 +1,5 @@
 /* The last steps: working directory, look-up of the program, filter, execve. */
 #include <errno.h>
-#include <poll.h>
 #include <stddef.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -71,10 +70,29 @@ static int search(struct run *run, const char *name, const char *path)
 	return -ENOENT;
 }
 
+/* The arguments and the environment of OP_EXEC as pointers: made now, since a filter may forbid mmap(2) later. */
+static int prepare_vector(struct run *run)
+{
+	const struct operation *execution = plan_at(run->plan, run->plan->count - 1);
+	size_t count = execution->strings, size = (count + 2) * sizeof *run->vector;
+	char *string = (char *)execution->data;
+	run->vector = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (run->vector == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < count; i++) {
+		run->vector[i < execution->a ? i : i + 1] = string;
+		string += strlen(string) + 1;
+	}
+	return 0;
+}
+
+/* The report also finds out whether the shim has died before PDEATHSIG was set. */
 int op_lookup(struct run *run, const struct operation *operation)
 {
 	const char *name = plan_string(operation, 0);
-	int result;
+	int result = prepare_vector(run);
+	if (result < 0)
+		return result;
 	if (strlen(name) >= sizeof run->program)
 		return -ENAMETOOLONG;
 	if (strchr(name, '/')) {
@@ -106,27 +124,9 @@ static void say_refused(const char *program, int err)
 		_exit(EXIT_EXECVE);
 }
 
-/* The shim has died while this process was being made, before PDEATHSIG was set. */
-static bool orphaned(const struct run *run)
-{
-	struct pollfd other = { .fd = run->report, .events = 0 };
-	return poll(&other, 1, 0) > 0 && other.revents & (POLLHUP | POLLERR);
-}
-
 int op_exec(struct run *run, const struct operation *operation)
 {
-	size_t count = operation->strings, arguments = operation->a;
-	char **vector = mmap(NULL, (count + 2) * sizeof *vector, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *string = (char *)operation->data;
-	if (vector == MAP_FAILED)
-		return -errno;
-	for (size_t i = 0; i < count; i++) {
-		vector[i < arguments ? i : i + 1] = string;
-		string += strlen(string) + 1;
-	}
-	if (orphaned(run))
-		_exit(EXIT_EXECVE);
-	execve(run->program[0] ? run->program : vector[0], vector, vector + arguments + 1);
+	execve(run->program, run->vector, run->vector + operation->a + 1);
 	say_refused(run->program, errno);
 	_exit(EXIT_EXECVE);
 }

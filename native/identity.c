@@ -145,21 +145,37 @@ static int raise_ambient(uint64_t mask)
 	return 0;
 }
 
+static int learn_rights(struct run *run)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
+	struct __user_cap_data_struct now[2];
+	if (run->rights_known)
+		return 0;
+	if (syscall(SYS_capget, &header, now) < 0)
+		return -errno;
+	run->possible = (uint64_t)now[1].permitted << 32 | now[0].permitted;
+	run->ambient = PLAN_NONE;
+	run->rights_known = true;
+	return 0;
+}
+
 /* Sets are cut to what is there: the host may lack a capability that the container was given. */
 int op_capabilities(struct run *run, const struct operation *operation)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
-	struct __user_cap_data_struct now[2], data[2];
-	(void)run;
-	if (syscall(SYS_capget, &header, now) < 0)
-		return -errno;
-	uint64_t possible = (uint64_t)now[1].permitted << 32 | now[0].permitted;
+	struct __user_cap_data_struct data[2];
+	int result = learn_rights(run);
+	if (result < 0)
+		return result;
 	for (int i = 0; i < 2; i++) {
-		data[i].effective = (uint32_t)((operation->a & possible) >> (32 * i));
-		data[i].permitted = (uint32_t)((operation->b & possible) >> (32 * i));
-		data[i].inheritable = (uint32_t)((operation->c & possible) >> (32 * i));
+		data[i].effective = (uint32_t)((operation->a & run->possible) >> (32 * i));
+		data[i].permitted = (uint32_t)((operation->b & run->possible) >> (32 * i));
+		data[i].inheritable = (uint32_t)((operation->c & run->possible) >> (32 * i));
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
 		return -errno;
-	return raise_ambient(operation->d & possible);
+	uint64_t ambient = operation->d & run->possible;
+	result = ambient == run->ambient ? 0 : raise_ambient(ambient);
+	run->ambient = ambient;
+	return result;
 }

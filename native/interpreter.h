@@ -20,6 +20,10 @@ struct run {
 	int mask;            /* the tmpfs that hides directories */
 	int cwd_error;       /* of the first OP_CWD */
 	uint32_t stdio;
+	bool rights_known;   /* the next two are: capset(2) is the only call of the last OP_CAPABILITIES */
+	uint64_t possible;   /* permitted capabilities before any was dropped */
+	uint64_t ambient;    /* as set */
+	char **vector;       /* for execve(2) */
 	int slots[PLAN_SLOTS];
 	char program[PATH_MAX];
 	char text[256];

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
 import subprocess
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from estiba.oci.runtime_spec import Capabilities, Linux, Mount, Namespace, Process, Root, Spec
 from estiba.runtime.plan import Descriptors, Plan, Stdio, compile_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NATIVE = Path(__file__).parents[2] / "native"
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP")
@@ -127,37 +132,49 @@ class Bench:
 
     def run_plan(self, plan: Plan, stdin: bytes = b"") -> Result:
         """Run a compiled plan to its end."""
-        with ExitStack() as stack:
-            memory = sealed(plan.encode())
-            stack.callback(os.close, memory)
-            reading, writing = os.pipe()
-            stack.callback(os.close, reading)
-            table = {3: memory, 4: writing, **self.inherited}
-            process = spawn([*self.prefix, str(self.runner)], table)
-            os.close(writing)
+        with self._driver(plan) as (process, report):
             killer = threading.Timer(DEADLINE, process.kill)
             killer.start()
             try:
                 output, errors = process.communicate(stdin)
             finally:
                 killer.cancel()
-            lines = _read_all(reading).splitlines()
+            lines = _read_all(report).splitlines()
         code = int(lines[1].split()[1]) if len(lines) > 1 else None
         return Result(lines[0] if lines else "", code, output.decode(), errors.decode(), plan)
+
+    @contextmanager
+    def background(self, spec: Spec, *, stdin: bool = False, descriptors: Descriptors | None = None) -> Iterator[int]:
+        """Keep a container running; gives the pid of its PID 1."""
+        planned = self.planned(descriptors or Descriptors())
+        plan = compile_plan(spec, stdio=Stdio(open_stdin=stdin), log=None, descriptors=planned)
+        with self._driver(plan) as (process, report):
+            first = os.read(report, 4096).decode()
+            try:
+                assert first.startswith("started"), first
+                yield int(first.split()[1])
+            finally:
+                process.kill()
+                process.communicate()
+
+    @contextmanager
+    def _driver(self, plan: Plan) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+        with ExitStack() as stack:
+            memory = sealed(plan.encode())
+            stack.callback(os.close, memory)
+            reading, writing = os.pipe()
+            stack.callback(os.close, reading)
+            process = spawn([*self.prefix, str(self.runner)], {3: memory, 4: writing, **self.inherited})
+            os.close(writing)
+            yield process, reading
 
 
 def sealed(data: bytes) -> int:
     """A memfd with these bytes that nobody can change."""
     memory = os.memfd_create("plan", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(memory, data)
-    fcntl_add_seals(memory)
-    return memory
-
-
-def fcntl_add_seals(memory: int) -> None:
-    import fcntl
-
     fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    return memory
 
 
 def spawn(command: list[str], table: dict[int, int]) -> subprocess.Popen[bytes]:
@@ -168,7 +185,7 @@ def spawn(command: list[str], table: dict[int, int]) -> subprocess.Popen[bytes]:
         wanted = {5: null, 6: null, 7: null, **table}
         high = {}
         for number, fd in wanted.items():  # out of the way of the numbers themselves
-            high[number] = os.dup(fd) if fd > 200 else _dup_above(fd)
+            high[number] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)
             stack.callback(os.close, high[number])
 
         def place() -> None:
@@ -183,12 +200,6 @@ def spawn(command: list[str], table: dict[int, int]) -> subprocess.Popen[bytes]:
             pass_fds=tuple(wanted),
             preexec_fn=place,
         )
-
-
-def _dup_above(fd: int) -> int:
-    import fcntl
-
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)
 
 
 def _read_all(fd: int) -> str:

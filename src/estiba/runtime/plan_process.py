@@ -62,7 +62,8 @@ def finish(process: Process, seccomp: Seccomp | None, *, late: bytes) -> list[by
     user = process.user
     cwd = process.cwd or "/"
     records = [encode(Code.NO_NEW_PRIVS)] if process.no_new_privileges else []
-    records += [encode(Code.CWD, 0, strings=(cwd,)), encode(Code.STDIO_OWNER, user.uid), _CLOSE]
+    # Closed before any name that the image or the user chose is used: /proc/self/fd/N leads nowhere.
+    records += [_CLOSE, encode(Code.STDIO_OWNER, user.uid), encode(Code.CWD, 0, strings=(cwd,))]
     rights = _rights(process.capabilities)
     records.append(encode(Code.BOUNDING, rights.bounding))
     records.append(_identity(user.uid, user.gid, tuple(user.additional_gids)))
