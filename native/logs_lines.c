@@ -120,6 +120,8 @@ static int read_stamp(const unsigned char *line, size_t size, char stamp[STAMP_S
 	size_t length = (size_t)(end - text);
 	if (length < 20 || length > STAMP_SIZE || text[10] != 'T' || end[-1] != 'Z' || text - line < 8)
 		return 0;
+	if (text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':')
+		return 0;
 	if (memcmp(text - 8, "\"time\":\"", 8) != 0 || (length > 20 && text[19] != '.'))
 		return 0;
 	memcpy(stamp, "0000-00-00T00:00:00.000000000Z", STAMP_SIZE);

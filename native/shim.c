@@ -277,6 +277,17 @@ static int loop(void)
 	return shim.finished ? 0 : 1;
 }
 
+static void open_log(void)
+{
+	const char *name = shim.child.log_name;
+	uint64_t size = shim.child.log_max_size == UINT64_MAX ? 0 : shim.child.log_max_size;
+	if (!name[0])
+		return;
+	shim.plan_error = log_open(&shim.log, FD_LOG_DIRECTORY, name, size, shim.child.log_max_files);
+	if (shim.plan_error)
+		snprintf(shim.failure.text, sizeof shim.failure.text, "cannot open the log file %.200s", name);
+}
+
 static int stay(int is_exec)
 {
 	shim.is_exec = is_exec;
@@ -293,10 +304,8 @@ static int stay(int is_exec)
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
 		return 1;
-	if (!shim.plan_error && shim.child.log_name[0] && !is_exec) {
-		uint64_t size = shim.child.log_max_size == UINT64_MAX ? 0 : shim.child.log_max_size;
-		shim.plan_error = log_open(&shim.log, FD_LOG_DIRECTORY, shim.child.log_name, size, shim.child.log_max_files);
-	}
+	if (!shim.plan_error && !is_exec)
+		open_log();
 	control_open();
 	return loop();
 }

@@ -4,7 +4,6 @@ import errno
 import os
 import random
 import signal
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -22,6 +21,7 @@ from estiba.runtime.monitor import Exited, Lost, OutOfMemory, ShimState
 from estiba.runtime.protocol import Message, Type
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 

@@ -1,4 +1,4 @@
-"""A runtime in a test's own directory, with a busybox root: starts containers, waits for their events, checks for leaks."""
+"""A runtime in a test's own directory with a busybox root: starts containers, waits for events, checks for leaks."""
 
 from __future__ import annotations
 

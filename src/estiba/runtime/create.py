@@ -138,7 +138,7 @@ class Runtime:
             numbers = Numbers()
             with numbers.owned:
                 cgroup = self._open_cgroup(home) if spec.linux.cgroups_path else None
-                join = numbers.add(os.dup(container.pidfd))
+                join = numbers.add(container.open_process())
                 plan = compile_exec_plan(
                     process,
                     spec,

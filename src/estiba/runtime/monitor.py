@@ -178,6 +178,13 @@ class Shim:
                 os.close(self.pidfd)
                 self.pidfd = -1
 
+    def open_process(self) -> int:
+        """Another pidfd of the program, owned by the caller. Raises Conflict when this object is closed."""
+        with self._lock:
+            if self.pidfd < 0:
+                raise Conflict(f"process {self.pid} is not running")
+            return os.dup(self.pidfd)
+
     def read_events(self) -> list[Event]:
         """What has happened since the last call, without waiting. After Exited or Lost nothing comes any more."""
         if not self._lock.acquire(blocking=False):
