@@ -37,6 +37,8 @@ class Call(NamedTuple):
 
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if "ESTIBA_TEST_PROBES" in os.environ:
+        return Path(os.environ["ESTIBA_TEST_PROBES"]) / "seccomp_probe"
     program = tmp_path_factory.mktemp("probe") / "seccomp_probe"
     subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-o", program, PROBE], check=True)
     return program
