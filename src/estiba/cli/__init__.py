@@ -1,7 +1,8 @@
 """The ``estiba`` command: Docker's verbs, flags and output, over the Engine API.
 
-``main`` reads the global flags, finds the command in ``registry``, imports that one module, and turns errors into messages and exit codes.
-Importing this package must stay cheap (a test holds what it may load): a whole ``estiba ps`` has 35 ms.
+``main`` reads the global flags, finds the command in ``registry``, imports that one module, and turns errors into
+messages and exit codes. Importing this package must stay cheap (a test holds what it may load): a whole ``estiba ps``
+has 35 ms.
 """
 
 from __future__ import annotations

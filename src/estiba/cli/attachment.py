@@ -28,7 +28,9 @@ _DYING = (1, 2, 3, 15)
 
 
 class Window:
-    """Keeps a container's (or an exec's) terminal as large as the user's. A first try may come before the process runs: it is repeated."""
+    """Keeps a container's (or an exec's) terminal as large as the user's. A first try may come before the process
+    runs: it is repeated.
+    """
 
     def __init__(self, session: Session, target: str) -> None:
         self._session = session

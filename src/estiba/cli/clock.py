@@ -10,7 +10,8 @@ ZERO = "0001-01-01T00:00:00Z"
 
 
 def parse_instant(text: str) -> tuple[int, int]:
-    """Unix seconds and nanoseconds of an RFC 3339 time; a date, minutes only, or no zone (then local) are understood too.
+    """Unix seconds and nanoseconds of an RFC 3339 time; a date, minutes only, or no zone (then local) are understood
+    too.
 
     Raises:
         ValueError: it is none.

@@ -1,6 +1,8 @@
-"""The create body of ``run`` and ``create``: parsed flags → the JSON that Docker's own command would send for the same words.
+"""The create body of ``run`` and ``create``: parsed flags → the JSON that Docker's own command would send for the
+same words.
 
-Values that one flag gives alone come from the table's ``to``; here is what several flags make together, and the checks that need them all.
+Values that one flag gives alone come from the table's ``to``; here is what several flags make together, and the
+checks that need them all.
 """
 
 from __future__ import annotations
@@ -89,7 +91,9 @@ def _skeleton(arguments: list[str]) -> tuple[Body, Body]:
 
 
 def _simple(options: Options, body: Body, host: Body) -> None:
-    """What a flag says alone. Lists that Docker sends empty stay empty, the others null; annotations are left out when there are none."""
+    """What a flag says alone. Lists that Docker sends empty stay empty, the others null; annotations are left out
+    when there are none.
+    """
     for flag in CONTAINER_FLAGS:
         place, _, key = flag.to.partition(".")
         if not place:
@@ -269,7 +273,9 @@ def _device(text: str) -> Body:
 
 
 def _modes(options: Options, host: Body) -> None:
-    """Refuse unknown modes; ``container:`` needs a name. (--userns knows two words more than Docker: auto and private.)"""
+    """Refuse unknown modes; ``container:`` needs a name. (--userns knows two words more than Docker: auto and
+    private.)
+    """
     pid, colon, name = host["PidMode"].partition(":")
     if not (host["PidMode"] in ("", "host") or (pid == "container" and colon and name)):
         raise ValueError("--pid: invalid PID mode")

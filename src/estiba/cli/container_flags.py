@@ -1,7 +1,8 @@
 """The flags of ``run`` and ``create``: one table, flag → place in the create body.
 
-``to`` names the place: ``Config.User`` is the body's own top level (``User``), ``Host.Memory`` is HostConfig. Flags without a place are read
-by ``container_body`` (several make one value) or by the commands themselves (--name, --detach).
+``to`` names the place: ``Config.User`` is the body's own top level (``User``), ``Host.Memory`` is HostConfig. Flags
+without a place are read by ``container_body`` (several make one value) or by the commands themselves (--name,
+--detach).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Making a container from flags: the create request, pulling the image when it is missing, --cidfile, the engine's warnings."""
+"""Making a container from flags: the create request, pulling the image when it is missing, --cidfile, the engine's
+warnings.
+"""
 
 from __future__ import annotations
 

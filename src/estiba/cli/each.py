@@ -22,7 +22,8 @@ def for_each(
     action: Action,
     show: Callable[[str, object], str | None] | None = None,
 ) -> int:
-    """Run ``action(client, name)`` for every name; print the name (or ``show(name, result)``, if any) of those that succeeded.
+    """Run ``action(client, name)`` for every name; print the name (or ``show(name, result)``, if any) of those that
+    succeeded.
 
     Returns:
         The exit code: 1 when one failed.

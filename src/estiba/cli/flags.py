@@ -1,10 +1,12 @@
-"""Command-line flags with the rules Docker's users' fingers know (POSIX/GNU style as in Go's pflag), from a table per command.
+"""Command-line flags with the rules Docker's users' fingers know (POSIX/GNU style as in Go's pflag), from a table per
+command.
 
-Why not argparse: a value may begin with a dash (``-e -x``, ``--entrypoint -c``), ``--rm=false`` is allowed, flags may or may not follow
-arguments by command, messages and help have Docker's layout; and argparse's import is a quarter of the command's time.
+Why not argparse: a value may begin with a dash (``-e -x``, ``--entrypoint -c``), ``--rm=false`` is allowed, flags may
+or may not follow arguments by command, messages and help have Docker's layout; and argparse's import is a quarter of
+the command's time.
 
-    COMMAND = Command("ps [OPTIONS]", "List containers", (Flag("all", "a", BOOL, "Show all containers"),), least=0, most=0)
-    options, arguments = parse(COMMAND, argv)
+    COMMAND = Command("ps [OPTIONS]", "List containers", (Flag("all", "a", BOOL, "Show all containers"),), least=0,
+    most=0) options, arguments = parse(COMMAND, argv)
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ class UsageError(Exception):
 
 
 class Kind:
-    """What a flag's value is: its name in the help, how text becomes a value (ValueError: why not), and whether it may be repeated."""
+    """What a flag's value is: its name in the help, how text becomes a value (ValueError: why not), and whether it
+    may be repeated.
+    """
 
     __slots__ = ("check", "convert", "many", "name", "zero")
 

@@ -1,4 +1,6 @@
-"""``inspect`` of any kind: raw JSON, indented as it came, or a template per object; what is not there is told after what is."""
+"""``inspect`` of any kind: raw JSON, indented as it came, or a template per object; what is not there is told after
+what is.
+"""
 
 from __future__ import annotations
 

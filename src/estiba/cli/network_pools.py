@@ -1,4 +1,6 @@
-"""The address pools of ``network create``: --subnet, --ip-range, --gateway and --aux-address, matched by which subnet holds which."""
+"""The address pools of ``network create``: --subnet, --ip-range, --gateway and --aux-address, matched by which subnet
+holds which.
+"""
 
 from __future__ import annotations
 

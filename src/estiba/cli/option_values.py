@@ -1,4 +1,5 @@
-"""Values of ``run`` and ``create`` flags that are checked one by one while the command line is read: text → JSON-ready value.
+"""Values of ``run`` and ``create`` flags that are checked one by one while the command line is read: text → JSON-
+ready value.
 
 Every function raises ValueError with Docker's wording, which the flag parser puts behind ``invalid argument …``.
 """
@@ -225,7 +226,8 @@ def parse_throttle_ops(text: str) -> dict[str, Any]:
     path, value = _device(text)
     if not value.isdigit() or not value.isascii():
         raise ValueError(
-            f"invalid rate for device: {text}. The correct format is <device-path>:<number>. Number must be a positive integer"
+            f"invalid rate for device: {text}. The correct format is <device-path>:<number>."
+            " Number must be a positive integer"
         )
     return {"Path": path, "Rate": int(value)}
 
@@ -259,7 +261,9 @@ def parse_ulimit(text: str) -> dict[str, Any]:
 
 
 def parse_network(text: str) -> dict[str, Any]:
-    """A network's name, or ``name=N,alias=A,ip=…`` → {"name", "alias", "ip", "ip6", "mac-address", "link-local-ip", "driver-opt", "gw-priority"}."""
+    """A network's name, or ``name=N,alias=A,ip=…`` → {"name", "alias", "ip", "ip6", "mac-address", "link-local-ip",
+    "driver-opt", "gw-priority"}.
+    """
     if not _is_long(text):
         return {"name": text}
     found: dict[str, Any] = {}

@@ -1,4 +1,6 @@
-"""Published and exposed ports: -p ``[IP:][HOST[-HOST]:]PORT[-PORT][/PROTO]``, the ``published=…,target=…`` form, and --expose."""
+"""Published and exposed ports: -p ``[IP:][HOST[-HOST]:]PORT[-PORT][/PROTO]``, the ``published=…,target=…`` form, and
+--expose.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Progress streams (pull, push, load, import): plain lines, or bars on a terminal when the work takes longer than a moment."""
+"""Progress streams (pull, push, load, import): plain lines, or bars on a terminal when the work takes longer than a
+moment.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class _Lines:
 
 
 class _Bars(_Lines):
-    """A bar per layer, drawn by rich; what has no layer is printed above. rich is loaded only if the work takes long enough."""
+    """A bar per layer, drawn by rich; what has no layer is printed above. rich is loaded only if the work takes long
+    enough.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)

@@ -57,7 +57,7 @@ def with_filters(asked: str | None, extra: dict[str, str] | None) -> str | None:
     wanted = loads(asked) if asked else {}
     for name, value in extra.items():
         wanted.setdefault(name, {})[value] = True
-    return dumps(wanted)
+    return dumps({name: wanted[name] for name in sorted(wanted)})
 
 
 def account(kind: str, answer: dict[str, Any]) -> tuple[str, int]:

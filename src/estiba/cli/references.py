@@ -1,4 +1,6 @@
-"""Image references as the command needs them: completed with docker.io/library and :latest for the API, shortened for people."""
+"""Image references as the command needs them: completed with docker.io/library and :latest for the API, shortened for
+people.
+"""
 
 from __future__ import annotations
 

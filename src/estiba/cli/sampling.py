@@ -1,4 +1,6 @@
-"""Statistics of several containers at once: a thread reads each container's stream, and without names one follows what starts and ends."""
+"""Statistics of several containers at once: a thread reads each container's stream, and without names one follows
+what starts and ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a command works with: the engine it talks to (found, and started if need be, on first use), the user's settings, and the streams."""
+"""What a command works with: the engine it talks to (found, and started if need be, on first use), the user's
+settings, and the streams.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ class Session:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The user's config.json as Docker's clients keep it (detachKeys, psFormat, auths, proxies); {} when there is none."""
+        """The user's config.json as Docker's clients keep it (detachKeys, psFormat, auths, proxies); {} when there is
+        none.
+        """
         if self._config is None:
             from estiba.client.quickjson import loads
 

@@ -1,6 +1,8 @@
-"""A hijacked stream of attach or exec on the user's side: typed bytes in, the program's output out, one poll step at a time.
+"""A hijacked stream of attach or exec on the user's side: typed bytes in, the program's output out, one poll step at
+a time.
 
-Without a terminal the engine's bytes are frames (stream, three zeros, length, payload): ``docker-clients`` calls it multiplexed.
+Without a terminal the engine's bytes are frames (stream, three zeros, length, payload): ``docker-clients`` calls it
+multiplexed.
 """
 
 from __future__ import annotations

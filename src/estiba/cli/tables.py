@@ -1,4 +1,6 @@
-"""Lists for people and scripts: columns computed from rows, printed as Docker's tables, JSON lines, or by a template (``--format``)."""
+"""Lists for people and scripts: columns computed from rows, printed as Docker's tables, JSON lines, or by a template
+(``--format``).
+"""
 
 from __future__ import annotations
 

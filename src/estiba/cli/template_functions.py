@@ -49,7 +49,9 @@ def _float(value: float) -> str:
 
 
 def to_json(value: object) -> str:
-    """Compact JSON; a typed null is null. A row's own text is escaped for HTML, as Go does where Docker does not turn it off."""
+    """Compact JSON; a typed null is null. A row's own text is escaped for HTML, as Go does where Docker does not turn
+    it off.
+    """
     text = dumps(_json_ready(value))
     if getattr(value, "escaped", False):
         for char in "<>&":
@@ -243,7 +245,7 @@ def _pad(text: str, before: int, after: int) -> str:
 def _escaped(text: object) -> str:
     raw = show(text).encode()
     return "".join(
-        chr(byte) if chr(byte).isalnum() and byte < 128 or byte in b"-_.~" else "+" if byte == 32 else f"%{byte:02X}"
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-_.~" else "+" if byte == 32 else f"%{byte:02X}"
         for byte in raw
     )
 

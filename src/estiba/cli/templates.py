@@ -1,9 +1,12 @@
-"""Go's text templates, as far as ``--format`` uses them: fields, pipelines, variables, if, range, with, and Docker's functions.
+"""Go's text templates, as far as ``--format`` uses them: fields, pipelines, variables, if, range, with, and Docker's
+functions.
 
-A Template is parsed once (into functions of a scope) and rendered for many values. Values are what JSON has (str, int, float, bool, None,
-list, dict) and Records, whose fields are computed. Built-in functions are in ``template_functions``.
+A Template is parsed once (into functions of a scope) and rendered for many values. Values are what JSON has (str,
+int, float, bool, None, list, dict) and Records, whose fields are computed. Built-in functions are in
+``template_functions``.
 
-No library does this: the Python packages that exist wrap Go's own by a shared object and take longer to load than a command may.
+No library does this: the Python packages that exist wrap Go's own by a shared object and take longer to load than a
+command may.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ class Record:
     type_name = "record"
     as_raw = False
 
-    def field(self, name: str, arguments: list[object]) -> object:
+    def field(self, name: str, _arguments: list[object]) -> object:
         """The field's value. Raises KeyError when there is no such field."""
         raise KeyError(name)
 
@@ -173,7 +176,7 @@ class _Parser:
             self.next_piece += 1
             if kind == "text":
                 if body:
-                    parts.append(lambda scope, out, body=body: out.append(body))  # type: ignore[misc]
+                    parts.append(lambda _scope, out, body=body: out.append(body))  # type: ignore[misc]
                 continue
             if body.strip().startswith("/*"):
                 continue
@@ -201,7 +204,7 @@ class _Parser:
         if not names:
             return lambda scope, out: out.append(show(node(scope)))
 
-        def assign(scope: Scope, out: list[str]) -> None:
+        def assign(scope: Scope, _out: list[str]) -> None:
             scope.variables[names[0]] = node(scope)
 
         return assign

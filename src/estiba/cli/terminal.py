@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 DEFAULT_DETACH = b"\x10\x11"  # ctrl-p, ctrl-q
 _CONTROL = "@abcdefghijklmnopqrstuvwxyz[\\]^_"
 
@@ -68,7 +72,7 @@ class Raw:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._saved: list[object] | None = None
+        self._saved: list[Any] | None = None
 
     def __enter__(self) -> Raw:
         if os.isatty(self._descriptor):

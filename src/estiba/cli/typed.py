@@ -1,7 +1,9 @@
-"""Objects of the API with the shape that Docker's client gives them: what is null or left out prints as an empty list, map or pointer.
+"""Objects of the API with the shape that Docker's client gives them: what is null or left out prints as an empty
+list, map or pointer.
 
-Docker's command decodes into Go structs before it runs a template: a null list prints ``[]``, a missing map ``map[]``, a missing pointer
-``<nil>``, and a field that the struct does not have is an error. The schemas here name just those fields, and the structs among the dicts.
+Docker's command decodes into Go structs before it runs a template: a null list prints ``[]``, a missing map
+``map[]``, a missing pointer ``<nil>``, and a field that the struct does not have is an error. The schemas here name
+just those fields, and the structs among the dicts.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class Typed(Record):
         # Docker tries inspect's templates a second time on the plain JSON, whose error is the one shown
         self.as_raw = as_raw
 
-    def field(self, name: str, arguments: list[object]) -> object:
+    def field(self, name: str, _arguments: list[object]) -> object:
         key = self._key(name)
         shape = self.schema.get(key)
         value = self.value.get(key)

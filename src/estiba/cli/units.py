@@ -1,4 +1,6 @@
-"""Sizes and durations as Docker writes and reads them (the rules of its units package; sizes in bytes, durations in nanoseconds)."""
+"""Sizes and durations as Docker writes and reads them (the rules of its units package; sizes in bytes, durations in
+nanoseconds).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Waiting for a container's exit over a connection of its own, which survives the engine: when it is lost, the question is asked again."""
+"""Waiting for a container's exit over a connection of its own, which survives the engine: when it is lost, the
+question is asked again.
+"""
 
 from __future__ import annotations
 

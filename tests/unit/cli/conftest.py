@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.unit.cli.recorder import Recorder
 
 from estiba.cli import main
-from tests.unit.cli.recorder import Recorder
 
 Run = Callable[..., tuple[int, str, str]]
 

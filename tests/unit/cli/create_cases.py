@@ -1,6 +1,8 @@
-"""Argument lists of ``create``, and how Docker's own command (28.2) turned each into a request: the oracle of test_create_body.
+"""Argument lists of ``create``, and how Docker's own command (28.2) turned each into a request: the oracle of
+test_create_body.
 
-    python tests/unit/cli/create_cases.py        record them again with the docker command on PATH (into data/create_bodies.json)
+    python tests/unit/cli/create_cases.py        record them again with the docker command on PATH (into
+    data/create_bodies.json)
 
 The words CWD (the working directory, which holds the files below) stands for a path in both.
 """
@@ -230,7 +232,8 @@ img -x --rm
 --storage-opt x img
 --group-add audio --group-add 100 img
 --annotation a=b --annotation c img
---health-cmd 'curl x' --health-interval 30s --health-timeout 1m30s --health-retries 3 --health-start-period 1.5s --health-start-interval 500ms img
+--health-cmd 'curl x' --health-interval 30s --health-timeout 1m30s --health-retries 3 img
+--health-start-period 1.5s --health-start-interval 500ms img
 --health-interval 5 img
 --health-interval -5s img
 --health-interval 5y img

@@ -1,6 +1,8 @@
-"""An engine's front door that answers a few fixed replies and remembers what it was asked: the oracle of the client tests.
+"""An engine's front door that answers a few fixed replies and remembers what it was asked: the oracle of the client
+tests.
 
-Two clients (the docker command and ours) are run against one Recorder each with the same arguments; their requests must be equal.
+Two clients (the docker command and ours) are run against one Recorder each with the same arguments; their requests
+must be equal.
 """
 
 from __future__ import annotations
@@ -121,7 +123,7 @@ class Recorder:
             status, reply = reply
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode() + b"\n"
         kind = "text/plain" if path == "/_ping" else "application/json"
-        head = f"HTTP/1.1 {status} X\r\nApi-Version: 1.51\r\nOstype: linux\r\nServer: Docker/28.5.2 (linux)\r\nContent-Type: {kind}\r\n"
+        head = f"HTTP/1.1 {status} X\r\nApi-Version: 1.51\r\nOstype: linux\r\nContent-Type: {kind}\r\n"
         if status != 204:
             head += f"Content-Length: {0 if method == 'HEAD' else len(data)}\r\n"
         peer.sendall(head.encode() + b"\r\n" + (b"" if method == "HEAD" or status == 204 else data))

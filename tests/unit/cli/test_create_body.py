@@ -1,15 +1,18 @@
-"""``create`` sends what Docker's own command sends for the same words, and refuses what it refuses, in the same words."""
+"""``create`` sends what Docker's own command sends for the same words, and refuses what that refuses, in its words."""
 
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.create_cases import CASES, ENVIRONMENT, flat, load, neutral, prepare
-from tests.unit.cli.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Run
+    from tests.unit.cli.recorder import Recorder
 
 RECORDED = load()
 

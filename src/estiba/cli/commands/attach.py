@@ -55,7 +55,7 @@ def run(session: Session, options: Options, arguments: list[str]) -> int:
         forward = options.on("sig-proxy") and not tty
         caught = signals.ALL if forward else (signals.WINCH,) if tty else ()
         with signals.Signals(caught) as pending, Raw(0 if tty and stdin else -1) as raw:
-            return _follow(session, options, container, waiter, pending, raw, stdin=stdin, forward=forward)
+            return _follow(session, options, arguments[0], container, waiter, pending, raw, stdin, forward)
     finally:
         waiter.close()
 
@@ -63,23 +63,23 @@ def run(session: Session, options: Options, arguments: list[str]) -> int:
 def _follow(
     session: Session,
     options: Options,
+    name: str,
     container: dict[str, Any],
     waiter: Waiter,
     pending: signals.Signals,
     raw: Raw,
-    *,
     stdin: bool,
     forward: bool,
 ) -> int:
     identity, tty = container["Id"], container["Config"]["Tty"]
     text, keys = detach_keys(session, options.text("detach-keys"))
     connection = session.client.hijack(
-        path("containers", identity, "attach"),
+        path("containers", name, "attach"),
         {"stream": True, "stdin": stdin, "stdout": True, "stderr": True, "detachKeys": text or None},
     )
     stream = Stream(connection, tty=tty, stdin=stdin, detach_keys=keys)
     try:
-        _inspect(session, identity)  # it may have ended between the first look and the attach
+        _inspect(session, name)  # it may have ended between the first look and the attach
         window = container_window(session, identity) if tty and is_terminal(1) else None
         if window is not None:
             window.fit(extra=1)  # a change of size makes a full-screen program draw itself again

@@ -13,9 +13,10 @@ from estiba.cli.typed import EVENT, Typed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from estiba.cli.flags import Options
     from estiba.cli.session import Session
-    from typing import Any
 
 COMMAND = Command(
     "[OPTIONS]",

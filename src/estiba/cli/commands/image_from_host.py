@@ -1,4 +1,6 @@
-"""``estiba image from-host``: a minimal image of programs of the engine's machine. (Estiba's own; other engines answer that they cannot.)"""
+"""``estiba image from-host``: a minimal image of programs of the engine's machine. (Estiba's own; other engines
+answer that they cannot.)
+"""
 
 from __future__ import annotations
 

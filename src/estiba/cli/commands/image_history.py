@@ -12,10 +12,10 @@ from estiba.client.engine import path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from estiba.cli.flags import Options
-    from estiba.cli.session import Session
     from typing import Any
 
+    from estiba.cli.flags import Options
+    from estiba.cli.session import Session
     from estiba.cli.tables import Columns
 
 COMMAND = Command(

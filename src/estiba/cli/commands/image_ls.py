@@ -12,10 +12,10 @@ from estiba.cli.units import human_duration, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from estiba.cli.flags import Options
-    from estiba.cli.session import Session
     from typing import Any
 
+    from estiba.cli.flags import Options
+    from estiba.cli.session import Session
     from estiba.cli.tables import Columns
 
 COMMAND = Command(
@@ -77,11 +77,11 @@ def rows(image: dict[str, Any], *, digests: bool) -> list[dict[str, Any]]:
     for name, own in tags.items():
         listed = by_name.pop(name, [])
         for tag in own:
-            for digest in (listed if digests else []) or [NONE]:
-                found.append({**image, "repository": name, "tag": tag, "digest": digest})
+            shown = (listed if digests else []) or [NONE]
+            found += [{**image, "repository": name, "tag": tag, "digest": digest} for digest in shown]
     for name, listed in by_name.items():
-        for digest in listed if digests else [NONE]:
-            found.append({**image, "repository": name, "tag": NONE, "digest": digest})
+        shown = listed if digests else [NONE]
+        found += [{**image, "repository": name, "tag": NONE, "digest": digest} for digest in shown]
     return found
 
 

@@ -44,7 +44,7 @@ def run(session: Session, options: Options, arguments: list[str]) -> int:
             session.print("Using default tag: latest")
     reply = session.client.request(
         "POST",
-        path("images", references.familiar(references.normal_name(name)), "push"),
+        path("images", references.normal_name(name), "push"),
         {"tag": tag or None, "platform": platform_json(options.text("platform"))},
         body={},
         headers={"X-Registry-Auth": authorization(session, name)},

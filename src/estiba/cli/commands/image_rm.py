@@ -7,12 +7,12 @@ from estiba.cli.flags import BOOL, LIST, Command, Flag
 from estiba.cli.references import platform_json
 from estiba.client.engine import path
 from estiba.client.transport import ResponseError
-from estiba.errors import EstibaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from estiba.cli.flags import Options
     from estiba.cli.session import Session
+    from estiba.errors import EstibaError
 
 COMMAND = Command(
     "[OPTIONS] IMAGE [IMAGE...]",

@@ -51,7 +51,14 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
 
 
 def _print(session: Session, info: dict[str, Any]) -> None:
-    lines = ["Client: Estiba", f" Version:    {__version__}", " Context:    default", " Debug Mode: false", "", "Server:"]
+    lines = [
+        "Client: Estiba",
+        f" Version:    {__version__}",
+        " Context:    default",
+        " Debug Mode: false",
+        "",
+        "Server:",
+    ]
     _counts(lines, info)
     _plugins(lines, info)
     _runtimes(lines, info)

@@ -49,7 +49,7 @@ def run(session: Session, options: Options, arguments: list[str]) -> int:
     config_from = options.text("config-from")
     body: dict[str, object] = {
         "Name": arguments[0],
-        "Driver": "" if options.on("config-only") and "driver" not in options.given else options.text("driver"),
+        "Driver": options.text("driver"),
         "Scope": options.text("scope"),
         "IPAM": {
             "Driver": options.text("ipam-driver"),

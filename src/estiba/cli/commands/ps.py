@@ -65,7 +65,9 @@ def _size(row: Any, _: bool) -> str:
 
 def _platform(row: Any) -> str | None:
     platform = (row.get("ImageManifestDescriptor") or {}).get("platform")
-    return "/".join(platform[key] for key in ("os", "architecture", "variant") if platform.get(key)) if platform else None
+    return (
+        "/".join(platform[key] for key in ("os", "architecture", "variant") if platform.get(key)) if platform else None
+    )
 
 
 def _mounts(row: Any, truncate: bool) -> str:

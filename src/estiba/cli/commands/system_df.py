@@ -143,7 +143,7 @@ class _Details(Record):
     def __init__(self, lists: dict[str, list[Row]]) -> None:
         self._lists = lists
 
-    def field(self, name: str, arguments: list[object]) -> object:
+    def field(self, name: str, _arguments: list[object]) -> object:
         return self._lists[name]
 
     def as_map(self) -> dict[str, object]:

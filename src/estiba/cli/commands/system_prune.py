@@ -1,4 +1,6 @@
-"""``estiba system prune``: remove stopped containers, unused networks, dangling images, build cache; volumes if asked for."""
+"""``estiba system prune``: remove stopped containers, unused networks, dangling images, build cache; volumes if asked
+for.
+"""
 
 from __future__ import annotations
 

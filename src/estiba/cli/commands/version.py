@@ -17,9 +17,10 @@ from estiba.errors import EstibaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from estiba.cli.flags import Options
     from estiba.cli.session import Session
-    from typing import Any
 
 COMMAND = Command(
     "[OPTIONS]",
@@ -84,7 +85,11 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
             session.print(template.render(_Versions(value, {"Server": SERVER}, "system.versionInfo")))
         except TemplateError as error:
             session.print("")
-            words = str(error).replace("template: :", "template: version:", 1).replace('executing ""', 'executing "version"')
+            words = (
+                str(error)
+                .replace("template: :", "template: version:", 1)
+                .replace('executing ""', 'executing "version"')
+            )
             raise CommandError(words) from None
     if failure is not None:
         raise failure

@@ -8,10 +8,10 @@ from estiba.cli.units import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from estiba.cli.flags import Options
-    from estiba.cli.session import Session
     from typing import Any
 
+    from estiba.cli.flags import Options
+    from estiba.cli.session import Session
     from estiba.cli.tables import Columns
 
 COMMAND = Command(
@@ -27,7 +27,8 @@ COMMAND = Command(
 
 
 def _usage(row: Any, key: str) -> int:
-    return (row.get("UsageData") or {}).get(key, -1)
+    value: int = (row.get("UsageData") or {}).get(key, -1)
+    return value
 
 
 COLUMNS: Columns = {
