@@ -165,18 +165,19 @@ class Exchange:
         return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
 
     async def body(self, limit: int = BODY_BYTES) -> bytes:
-        """The whole body. Raises BodyTooLarge."""
+        """The whole body. Raises BodyTooLarge, and InvalidArgument when it breaks off."""
         announced = self.request.headers.get(b"content-length", b"0")
         if int(announced) > limit:
             raise BodyTooLarge(f"request body too large: the limit is {limit} bytes")
         self._continue()
         parts = bytearray()
-        while isinstance(event := await self._connection.next_event(self._parser), h11.Data):
-            parts += event.data
-            if len(parts) > limit:
-                raise BodyTooLarge(f"request body too large: the limit is {limit} bytes")
-        if isinstance(event, h11.ConnectionClosed):
-            raise InvalidArgument("unexpected EOF")
+        try:
+            while isinstance(event := await self._connection.next_event(self._parser), h11.Data):
+                parts += event.data
+                if len(parts) > limit:
+                    raise BodyTooLarge(f"request body too large: the limit is {limit} bytes")
+        except h11.RemoteProtocolError:
+            raise InvalidArgument("unexpected EOF") from None
         return bytes(parts)
 
     def body_reader(self) -> BodyReader:

@@ -265,8 +265,11 @@ class TestBodies:
         assert hashlib.sha256(data).hexdigest().encode() in reply
         assert b"204 No Content" in reply
 
-    def test_a_body_that_breaks_off(self, server: Served) -> None:
-        sent = request("/digest", "Content-Length: 10", method="PUT", body=b"abc")
+    @pytest.mark.parametrize("page", ["/digest", "/echo"])
+    def test_a_body_that_breaks_off(self, server: Served, page: str) -> None:
+        sent = request(page, "Content-Length: 10", method="PUT", body=b"abc")
+        assert b"unexpected EOF" in server.talk(sent, half_close=True)
+        sent = request(page, "Transfer-Encoding: chunked", method="PUT", body=b"zz\r\nabc")
         assert b"unexpected EOF" in server.talk(sent, half_close=True)
 
 
