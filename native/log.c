@@ -29,18 +29,20 @@ static size_t unfinished_size[2];
 typedef unsigned char vector __attribute__((vector_size(16)));
 typedef uint64_t halves __attribute__((vector_size(16)));
 
-static int has_special(const unsigned char *bytes)
+/* How many of 16 bytes stand before the first that is escaped or belongs to a character beyond ASCII. */
+static size_t plain_prefix(const unsigned char *bytes)
 {
 	vector v;
 	memcpy(&v, bytes, sizeof v);
 	halves special = (halves)((v < 0x20) | (v >= 0x80) | (v == '"') | (v == '\\') | (v == '<') | (v == '>') | (v == '&'));
-	return (special[0] | special[1]) != 0;
+	if (special[0]) /* the processors supported are little-endian */
+		return (size_t)__builtin_ctzll(special[0]) / 8;
+	return special[1] ? 8 + (size_t)__builtin_ctzll(special[1]) / 8 : sizeof v;
 }
 
-static int is_special(unsigned char byte)
-{
-	return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\' || byte == '<' || byte == '>' || byte == '&';
-}
+static const unsigned char is_special[256] = {
+	[0 ... 0x1f] = 1, ['"'] = 1, ['&'] = 1, ['<'] = 1, ['>'] = 1, ['\\'] = 1, [0x80 ... 0xff] = 1,
+};
 
 /* Length of the valid UTF-8 sequence at text, 0 if there is none (RFC 3629: no surrogates, no overlong forms). */
 static size_t utf8_length(const unsigned char *text, size_t size)
@@ -69,15 +71,15 @@ static unsigned char *put(unsigned char *to, const char *text)
 static unsigned char *put_ascii(unsigned char *to, unsigned char byte)
 {
 	static const char digits[] = "0123456789abcdef";
-	const char *shorts = "\"\"\\\\\nn\rr\tt\bb\ff";
-	for (const char *pair = shorts; *pair; pair += 2) {
-		if ((unsigned char)pair[0] == byte) {
-			*to++ = '\\';
-			*to++ = (unsigned char)pair[1];
-			return to;
-		}
+	static const unsigned char shorts[128] = {
+		['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['\b'] = 'b', ['\f'] = 'f',
+	};
+	*to++ = '\\';
+	if (shorts[byte]) {
+		*to++ = shorts[byte];
+		return to;
 	}
-	to = put(to, "\\u00");
+	to = put(to, "u00");
 	*to++ = (unsigned char)digits[byte >> 4];
 	*to++ = (unsigned char)digits[byte & 15];
 	return to;
@@ -108,14 +110,17 @@ static unsigned char *put_escaped(unsigned char *to, const unsigned char *text, 
 {
 	size_t i = 0;
 	while (i < size) {
-		while (size - i >= sizeof(vector) && !has_special(text + i)) {
-			memcpy(to, text + i, sizeof(vector));
-			to += sizeof(vector);
-			i += sizeof(vector);
+		if (size - i >= sizeof(vector)) {
+			size_t plain = plain_prefix(text + i);
+			memcpy(to, text + i, sizeof(vector)); /* more than counts: cheaper than the exact length */
+			to += plain;
+			i += plain;
+			if (plain == sizeof(vector))
+				continue;
 		}
-		while (i < size && !is_special(text[i]))
+		while (i < size && !is_special[text[i]])
 			*to++ = text[i++];
-		while (i < size && is_special(text[i]))
+		while (i < size && is_special[text[i]])
 			i += put_special(&to, text + i, size - i);
 	}
 	return to;

@@ -9,12 +9,15 @@ typedef uint64_t halves __attribute__((vector_size(16)));
 static const char opening[] = "{\"log\":\"";
 static const char stream_name[] = "\",\"stream\":\"std";
 
-static int has_quote_or_escape(const unsigned char *bytes)
+/* How many of 16 bytes stand before the first quote or backslash. */
+static size_t plain_prefix(const unsigned char *bytes)
 {
 	vector v;
 	memcpy(&v, bytes, sizeof v);
 	halves found = (halves)((v == '"') | (v == '\\'));
-	return (found[0] | found[1]) != 0;
+	if (found[0])
+		return (size_t)__builtin_ctzll(found[0]) / 8;
+	return found[1] ? 8 + (size_t)__builtin_ctzll(found[1]) / 8 : sizeof v;
 }
 
 static int hexadecimal(const unsigned char *text, uint32_t *value)
@@ -88,10 +91,13 @@ static const unsigned char *unescape(const unsigned char *text, const unsigned c
 {
 	unsigned char *out = *to;
 	while (text < end) {
-		while (end - text >= (long)sizeof(vector) && !has_quote_or_escape(text)) {
-			memcpy(out, text, sizeof(vector));
-			out += sizeof(vector);
-			text += sizeof(vector);
+		if (end - text >= (long)sizeof(vector)) {
+			size_t plain = plain_prefix(text);
+			memcpy(out, text, sizeof(vector)); /* more than counts: the stamp behind leaves room for it */
+			out += plain;
+			text += plain;
+			if (plain == sizeof(vector))
+				continue;
 		}
 		while (text < end && *text != '"' && *text != '\\')
 			*out++ = *text++;
