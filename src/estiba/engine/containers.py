@@ -23,6 +23,7 @@ from estiba.errors import Conflict, EstibaError, InvalidArgument, SystemFailure
 from estiba.runtime.monitor import Attachment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from estiba.engine.config import ContainerConfig, HostConfig, NetworkingConfig, ResourceUpdate
@@ -187,7 +188,7 @@ class Containers:
             event = container_event(replace(current, name=new), "rename", {"oldName": f"/{current.name}"})
             self._records.rename(current, new, [event])
 
-    def update(self, reference: str, change: ResourceUpdate) -> list[str]:
+    def update(self, reference: str, change: ResourceUpdate) -> Sequence[str]:
         """Other limits or another restart policy, also while it runs; returns warnings."""
         return self._updates.update(reference, change)
 
@@ -213,7 +214,7 @@ class Containers:
         self._parts.journal.publish(prune_event("container", reclaimed))
         return Pruned(tuple(removed), reclaimed)
 
-    def plan(self, reference: str) -> list[str]:
+    def plan(self, reference: str) -> Sequence[str]:
         """The launch plan of a container, a readable line each."""
         container = self._records.get(reference)
         try:

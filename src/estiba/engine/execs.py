@@ -12,7 +12,10 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from estiba.engine.attachments import parse_detach_keys
+from estiba.engine.config import ExecConfig
 from estiba.engine.container_events import container_event
 from estiba.engine.state import Container, Restarting, Running
 from estiba.engine.waiting import exit_code
@@ -22,7 +25,6 @@ from estiba.runtime import monitor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from estiba.engine.config import ExecConfig
     from estiba.engine.launching import Launcher
     from estiba.engine.loop import Loop
     from estiba.engine.records import ContainerRecords
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from estiba.runtime.create import Runtime
 
 REMEMBERED_FOR = 300.0
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ class Execs:
             self._update(exec_id, exit_code=error.exit_code)
             self._observers.pop(exec_id, None)
             raise
+        self._write_config(record)
         self._update(exec_id, running=True, pid=shim.pid)
         self._shims.add(exec_id, shim, lambda event: self._on_event(exec_id, event))
         size = self._sizes.pop(exec_id, None)
@@ -197,21 +201,29 @@ class Execs:
         if shim is not None:
             shim.signal(9)
 
-    def adopt(self, container: Container, shims: dict[str, monitor.Shim], configs: dict[str, ExecConfig]) -> None:
-        """Take over execs that an earlier engine started."""
-        for exec_id, shim in shims.items():
+    def take_over(self, container: Container) -> None:
+        """Own the execs of a container that an earlier engine started and that still run."""
+        for exec_id, shim in self._runtime.adopt_execs(container.id).items():
+            config = self._read_config(container.id, exec_id)
             record = ExecRecord(
-                id=exec_id,
-                container_id=container.id,
-                config=configs[exec_id],
-                running=True,
-                started=True,
-                pid=shim.pid,
+                id=exec_id, container_id=container.id, config=config, running=True, started=True, pid=shim.pid
             )
             with self._lock:
                 self._execs[exec_id] = record
                 self._by_container.setdefault(container.id, []).append(exec_id)
             self._shims.add(exec_id, shim, functools.partial(self._on_event, exec_id))
+
+    def _write_config(self, record: ExecRecord) -> None:
+        """Beside the exit record, for an engine that takes over."""
+        path = self._runtime.container_directory(record.container_id) / "exec" / record.id / CONFIG
+        path.write_bytes(msgspec.json.encode(record.config))
+
+    def _read_config(self, container_id: str, exec_id: str) -> ExecConfig:
+        path = self._runtime.container_directory(container_id) / "exec" / exec_id / CONFIG
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=ExecConfig)
+        except (OSError, msgspec.MsgspecError):
+            return ExecConfig()  # the earlier engine ended between the start and the note of it
 
     def _on_event(self, exec_id: str, event: monitor.Event) -> None:
         match event:
@@ -223,12 +235,13 @@ class Execs:
 
     def _ended(self, exec_id: str, code: int) -> None:
         record = self._update(exec_id, running=False, exit_code=code, pid=0)
-        self._shims.drop(exec_id)
         self._runtime.cleanup_exec(record.container_id, exec_id)
         container = self._records.find(record.container_id)
         if container is not None:
             attributes = {"execID": exec_id, "exitCode": str(code)}
             self._records.tell(container_event(container, "exec_die", attributes))
+        # last: the shim then hangs up on its client, who asks for the exit code at once
+        self._shims.drop(exec_id)
         self._loop.call_later(REMEMBERED_FOR, lambda: self._forget(exec_id))
         observer = self._observers.pop(exec_id, None)
         if observer is not None:

@@ -45,8 +45,12 @@ def init_key(chain_ids: Sequence[str]) -> str:
     return f"init:{chain_ids[-1] if chain_ids else 'scratch'}"
 
 
-def fill(directory: int, image: int) -> None:
-    """Make the places in an empty layer's directory, given the image's root (descriptors both)."""
+def fill(directory: int, image: int | None) -> None:
+    """Make the places in an empty layer's directory, given the image's root (descriptors; None: it has no layer)."""
+    if image is None:
+        for place in PLACES:
+            _make(directory, directory, place)
+        return
     for place in PLACES:
         _make(directory, image, place)
     for place in reversed(PLACES):

@@ -194,7 +194,6 @@ class Lifecycle:
                 return
             if not isinstance(container.state, Running):
                 return
-            self._shims.drop(container_id)
             self._health.end(container_id)
             self._execs.container_ended(container_id)
             self._runtime.cleanup(container_id)
@@ -209,6 +208,8 @@ class Lifecycle:
             )
             container = self._with_policy(container, ended)
             self._records.put(container, self._end_events(container, ended, request))
+        # last: the shim then hangs up on its clients, who must find the new state when they look
+        self._shims.drop(container_id)
         self._after_end(container, WaitResult(code, error), keep=request is not None and request.keep)
 
     def _with_policy(self, container: Container, ended: Ended) -> Container:

@@ -73,10 +73,9 @@ class ContainerLogs:
         wanted = LogRequest(stdout=request.stdout, stderr=request.stderr)
         reader = self._copy(container, wanted, copy, end=(inode, offset))
         try:
-            os.waitid(os.P_PIDFD, reader, os.WEXITED)
+            shim.release(attachment_id, reader)
         finally:
-            os.close(reader)
-        shim.release(attachment_id)
+            self._reaper.reap(reader)
 
     def _copy(
         self,
@@ -112,12 +111,13 @@ def log_file(container: Container) -> LogFile:
     return LogFile(
         directory=Path(container.directory),
         name=f"{container.id}-json.log",
-        max_size=_size(options.get("max-size", "20m")),
+        max_size=parse_size(options.get("max-size", "20m")),
         max_files=int(options.get("max-file", "5")),
     )
 
 
-def _size(text: str) -> int:
+def parse_size(text: str) -> int:
+    """Bytes of `20m`, `1g`, `500`; -1 for `-1`. Raises ValueError."""
     if text.strip() == "-1":
         return -1
     units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}

@@ -13,12 +13,10 @@ from estiba.errors import Conflict, NotFound
 from estiba.runtime.processes import top
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from estiba.engine.images import Images
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
-    from estiba.runtime.cgroups import CgroupDriver
+    from estiba.runtime.create import Runtime
     from estiba.runtime.processes import Top
     from estiba.runtime.statistics import Statistics
 
@@ -44,14 +42,12 @@ class Observation:
         self,
         *,
         records: ContainerRecords,
-        cgroups: CgroupDriver,
-        cgroup_path: Callable[[Container], str],
+        runtime: Runtime,
         snapshots: Snapshots,
         images: Images,
     ) -> None:
         self._records = records
-        self._cgroups = cgroups
-        self._cgroup_path = cgroup_path
+        self._runtime = runtime
         self._snapshots = snapshots
         self._images = images
 
@@ -62,7 +58,7 @@ class Observation:
             raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
         if not isinstance(container.state, Running):
             raise Conflict(f"container {container.id} is not running")
-        result = top(self._cgroups.open(self._cgroup_path(container)).processes(), ps_args)
+        result = top(self._runtime.cgroup(container.id).processes(), ps_args)
         self._records.tell(container_event(container, "top"))
         return result
 
@@ -71,7 +67,7 @@ class Observation:
         container = self._records.get(reference)
         statistics = None
         if isinstance(container.state, Running):
-            statistics = self._cgroups.open(self._cgroup_path(container)).statistics()
+            statistics = self._runtime.cgroup(container.id).statistics()
         cpus = len(os.sched_getaffinity(0))
         return StatisticsSample(container, time.time_ns(), statistics, _system_cpu(), cpus)
 

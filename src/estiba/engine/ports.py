@@ -23,6 +23,15 @@ class Snapshots(Protocol):
     def view(self, chain_ids: Sequence[str], /) -> list[Mount]:
         """The same for a stack alone, read-only."""
 
+    def open_root(self, key: str, /) -> AbstractContextManager[int]:
+        """A descriptor of the root directory of a snapshot that nothing runs on."""
+
+    def open_view(self, chain_ids: Sequence[str], /) -> AbstractContextManager[int]:
+        """The same of a stack, read-only."""
+
+    def compared(self, key: str, /) -> AbstractContextManager[list[tuple[str, int, int]]]:
+        """What was written and what that covers: (place, upper, lower), directory descriptors; place "" is the root."""
+
     def upper(self, key: str, /) -> AbstractContextManager[int]:
         """A descriptor of the writable layer's own directory."""
 
@@ -31,6 +40,12 @@ class Snapshots(Protocol):
 
     def usage(self, key: str, /) -> int:
         """Bytes in the writable layer; 0 when there is none."""
+
+    def stack(self, key: str, /) -> Sequence[str]:
+        """The layers below a writable layer, bottom first."""
+
+    def directories(self, key: str, /) -> dict[str, str]:
+        """Where things are, for people: LowerDir, UpperDir, WorkDir, MergedDir."""
 
     def keys(self) -> Iterable[str]:
         """All writable layers."""

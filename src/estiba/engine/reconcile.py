@@ -78,11 +78,11 @@ class Reconciler:
 
     def _remove_strays(self) -> None:
         places, known = self._parts.places, {container.id for container in self._parts.records.all()}
-        for name in _names(places.run_dir / "c"):
+        for name in self._parts.runtime.containers():
             if name not in known:
                 self._parts.runtime.cleanup(name)
         self._parts.cgroups.remove_stray(f"/estiba/{places.root_id}", {*known, "shims"})
-        for key in self._parts.snapshots.keys():
+        for key in list(self._parts.snapshots.keys()):
             if key not in known:
                 self._parts.snapshots.remove(key)
         for name in _names(places.root / "containers"):

@@ -40,15 +40,19 @@ RUNTIME_MOUNTS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hostname", 
 
 
 @contextlib.contextmanager
-def running_root(pid: int) -> Iterator[int]:
-    """A descriptor of the root of a container whose init has this pid."""
+def running_root(pid: int, *, bare: bool = False) -> Iterator[int]:
+    """A descriptor of the root of a container whose init has this pid; bare: without volumes and binds."""
     namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        tree = in_own_mounts(_strip_and_clone, joined=namespace)
+        tree = in_own_mounts(_clone_root if bare else _strip_and_clone, joined=namespace)
     finally:
         os.close(namespace)
     with _readable(tree) as root:
         yield root
+
+
+def _clone_root() -> int:
+    return open_tree(-100, "/", OPEN_TREE_CLONE)
 
 
 def _strip_and_clone() -> int:

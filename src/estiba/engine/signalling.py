@@ -15,7 +15,6 @@ from estiba.engine.waiting import ExpectedEnd
 from estiba.errors import Conflict, InvalidArgument, NotModified, SystemFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from estiba.engine.events import Event
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from estiba.engine.restarts import Restarts
     from estiba.engine.shims import Shims
     from estiba.engine.waiting import ExpectedEnds, Waiters, WaitResult
-    from estiba.runtime.cgroups import Cgroup, CgroupDriver
+    from estiba.runtime.cgroup import Cgroup
+    from estiba.runtime.create import Runtime
 
 DEFAULT_TIMEOUT = 10
 
@@ -41,8 +41,7 @@ class Signalling:
         lifecycle: Lifecycle,
         ends: ExpectedEnds,
         restarts: Restarts,
-        cgroups: CgroupDriver,
-        cgroup_path: Callable[[Container], str],
+        runtime: Runtime,
         workers: Executor,
     ) -> None:
         self._records = records
@@ -51,8 +50,7 @@ class Signalling:
         self._lifecycle = lifecycle
         self._ends = ends
         self._restarts = restarts
-        self._cgroups = cgroups
-        self._cgroup_path = cgroup_path
+        self._runtime = runtime
         self._workers = workers
 
     def stop(self, reference: str, *, signal: str = "", timeout: int | None = None) -> Future[None]:
@@ -187,7 +185,7 @@ class Signalling:
         return DEFAULT_TIMEOUT if configured is None else configured
 
     def _cgroup(self, container: Container) -> Cgroup:
-        return self._cgroups.open(self._cgroup_path(container))
+        return self._runtime.cgroup(container.id)
 
 
 def _kill_event(container: Container, number: int) -> Event:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from estiba.images.store import Image
     from estiba.linux.host import Host
     from estiba.store.database import Database
-    from estiba.volumes.local import Volume
+    from estiba.volumes.volume import Volume
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS engine (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 

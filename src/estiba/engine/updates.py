@@ -9,17 +9,15 @@ from msgspec.structs import replace
 
 from estiba.engine.container_events import container_event
 from estiba.engine.spec_resources import build_resources
-from estiba.engine.state import Container, Removing, Running
+from estiba.engine.state import Removing, Running
 from estiba.engine.validate import check_host, check_restart_policy
 from estiba.errors import Conflict, InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from estiba.engine.config import HostConfig, ResourceUpdate
     from estiba.engine.records import ContainerRecords
     from estiba.linux.host import Host
-    from estiba.runtime.cgroups import CgroupDriver
+    from estiba.runtime.create import Runtime
 
 
 class Updates:
@@ -29,13 +27,11 @@ class Updates:
         self,
         *,
         records: ContainerRecords,
-        cgroups: CgroupDriver,
-        cgroup_path: Callable[[Container], str],
+        runtime: Runtime,
         host: Host,
     ) -> None:
         self._records = records
-        self._cgroups = cgroups
-        self._cgroup_path = cgroup_path
+        self._runtime = runtime
         self._host = host
 
     def update(self, reference: str, change: ResourceUpdate) -> list[str]:
@@ -52,7 +48,7 @@ class Updates:
                 )
             warnings = check_host(host, self._host)
             if isinstance(container.state, Running):
-                cgroup = self._cgroups.open(self._cgroup_path(container))
+                cgroup = self._runtime.cgroup(container.id)
                 cgroup.update(build_resources(host, self._host))
             updated = replace(container, host=host)
             self._records.put(updated, [container_event(updated, "update")])

@@ -9,7 +9,7 @@ from estiba.engine.events import Event, EventJournal, prune_event
 from estiba.engine.filters import check_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from estiba.engine.filters import Filters
     from estiba.engine.records import ContainerRecords
@@ -64,7 +64,7 @@ class Volumes:
         self._journal.publish(prune_event("volume", reclaimed))
         return Pruned(tuple(names), reclaimed)
 
-    def in_use(self, name: str) -> list[str]:
+    def in_use(self, name: str) -> Sequence[str]:
         """The ids of the containers that have the volume."""
         return [
             container.id
