@@ -12,6 +12,7 @@ from estiba.api.container_files import TAR, stream_out
 from estiba.api.progress import error_line, with_progress
 from estiba.engine.config import wire_name
 from estiba.errors import InvalidArgument, NotFound, Unsupported
+from estiba.oci.reference import parse
 
 if TYPE_CHECKING:
     from estiba.api.http import Exchange
@@ -84,15 +85,17 @@ async def create(api: Api, exchange: Exchange) -> None:
 
 async def push(api: Api, exchange: Exchange) -> None:
     """POST /images/NAME/push: Docker answers by 200 and a line, whatever is wrong."""
-    name = exchange.name
+    tag = exchange.request.query.text("tag")
+    reference = parse(exchange.name)
+    tagged = reference.with_tag(tag) if tag else reference.with_default_tag()
     await exchange.begin()
-    await exchange.write(wire.encode_line({"status": f"The push refers to repository [{name}]"}))
+    await exchange.write(wire.encode_line({"status": f"The push refers to repository [{reference.name}]"}))
     try:
-        await api.run(api.engine.images.get, name)
+        await api.run(api.engine.images.get, tagged.familiar)
     except NotFound:
-        message = f"An image does not exist locally with the tag: {name}"
+        message = f"An image does not exist locally with the tag: {reference.familiar_name}"
     else:
-        message = f"cannot push {name}: registries are not supported yet; `docker save` it instead"
+        message = f"cannot push {tagged.familiar}: registries are not supported yet; `docker save` it instead"
     await exchange.write(error_line(message))
     await exchange.end()
 

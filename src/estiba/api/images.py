@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from estiba.engine.engine import Engine
 
 
-def _list(engine: Engine, every: bool, filters: Filters, shared: bool) -> bytes:
+# clients of older versions expect a placeholder where an image has no name
+_UNNAMED_SINCE = (1, 43)
+
+
+def _list(engine: Engine, every: bool, filters: Filters, shared: bool, placeholders: bool) -> bytes:
     images = engine.images.list(all_images=every, filters=filters)
     users: dict[str, int] = {}
     for container in engine.containers.list(all_containers=True):
         users[container.image] = users.get(container.image, 0) + 1
     sizes = engine.images.shared_sizes(images) if shared else {}
-    return wire.encode(
-        [
-            show_image_entry(image, containers=users.get(image.id, 0), shared_size=sizes.get(image.id, -1))
-            for image in images
-        ]
-    )
+    shown = [
+        show_image_entry(image, containers=users.get(image.id, 0), shared_size=sizes.get(image.id, -1))
+        for image in images
+    ]
+    for entry in shown:
+        if placeholders and not entry["RepoTags"] and not entry["RepoDigests"]:
+            entry |= {"RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]}
+    return wire.encode(shown)
 
 
 async def list_all(api: Api, exchange: Exchange) -> Reply:
@@ -35,7 +41,9 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
     filters = query.filters()
     if query.text("filter"):
         filters.setdefault("reference", []).append(query.text("filter"))
-    return Reply(200, await api.run(_list, api.engine, query.boolean("all"), filters, query.boolean("shared-size")))
+    every, shared = query.boolean("all"), query.boolean("shared-size")
+    placeholders = exchange.version < _UNNAMED_SINCE
+    return Reply(200, await api.run(_list, api.engine, every, filters, shared, placeholders))
 
 
 def _inspect(engine: Engine, name: str) -> bytes:
