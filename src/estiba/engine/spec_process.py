@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import resource
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from estiba.engine.environment import apply, build_environment
+from estiba.engine.environment import build_environment
+from estiba.engine.security import all_capabilities
 from estiba.errors import StartFailed
 from estiba.oci.runtime_spec import Box, Capabilities, Process, Rlimit
 from estiba.oci.runtime_spec import User as SpecUser
+from estiba.runtime.plan_explain import START, refused
+from estiba.runtime.plan_process import RLIMITS
 
 if TYPE_CHECKING:
-    from estiba.engine.config import ExecConfig, HostConfig
+    from collections.abc import Iterable
+
+    from estiba.engine.config import ExecConfig, HostConfig, Ulimit
     from estiba.engine.launch import Launch
     from estiba.engine.security import SecurityOptions
     from estiba.engine.state import Container
@@ -19,109 +25,133 @@ if TYPE_CHECKING:
     from estiba.linux.host import Host
 
 INIT_TARGET: Final = "/sbin/docker-init"
-_LIMITS: Final = {
-    name.removeprefix("RLIMIT_").lower(): name
-    for name in dir(resource)
-    if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"
-}
-_KERNEL_LIMITS: Final = {"locks": 10}
-_WRONG: Final = (
-    "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
-)
+UMASK: Final = 0o022
+_UNLIMITED: Final = (1 << 64) - 1  # RLIM_INFINITY
 
 
 def build_process(container: Container, launch: Launch, options: SecurityOptions, capabilities: list[str]) -> Process:
-    """The container's first process."""
+    """The container's first process. Raises StartFailed for limits that this machine cannot give."""
     config, host = container.config, container.host
     words = [container.path, *container.args]
-    rows, columns = host.console_size
     return Process(
         args=[INIT_TARGET, "--", *words] if launch.init else words,
         cwd=config.working_dir or "/",
-        env=build_environment(config.env or [], hostname=config.hostname, terminal=config.tty, home=launch.user.home),
+        env=build_environment(
+            config.env or (),
+            hostname=launch.hostname or config.hostname,
+            terminal=config.tty,
+            home=launch.user.home,
+        ),
         terminal=config.tty,
-        console_size=Box(height=rows, width=columns) if config.tty and rows and columns else None,
+        console_size=_console_size(config.tty, host.console_size),
         user=_user(launch.user),
-        capabilities=_capabilities(capabilities, launch.user),
-        rlimits=build_rlimits(host, launch.host),
+        capabilities=_capabilities(capabilities),
+        rlimits=build_rlimits(host.ulimits or (), launch.host),
         no_new_privileges=options.no_new_privileges,
-        oom_score_adj=host.oom_score_adj or None,
-        apparmor_profile=options.apparmor if options.apparmor and launch.host.apparmor else None,
+        oom_score_adj=_oom_score(host, launch.host),
+        apparmor_profile=_apparmor(host, options, launch.host),
     )
 
 
 def build_exec_process(
     container: Container, config: ExecConfig, user: User, started: Process, machine: Host
 ) -> Process:
-    """An additional process; `started` is the container's first one, whose rights it has unless privileged."""
-    if config.working_dir and not config.working_dir.startswith("/"):
-        raise StartFailed("Cwd must be an absolute path", exit_code=128, status=400)
-    variables = dict(setting.partition("=")[::2] for setting in started.env)
-    if not config.user or config.user == container.config.user:
-        home = variables.get("HOME", user.home)
-    else:
-        home = user.home
-    variables.pop("HOME", None)
-    if config.tty:
-        variables.setdefault("TERM", "xterm")
-    apply(variables, config.env or [])
-    variables.setdefault("HOME", home)
-    bounding = started.capabilities.bounding if started.capabilities is not None else []
-    names = sorted(machine.capabilities) if config.privileged else bounding
-    size = config.console_size
+    """An additional process; `started` is the container's first one, whose rights it has unless privileged.
+
+    The environment is made anew, so that what only the first process got (TERM, HOME) follows this one's terminal and
+    user.
+    """
+    hostname = next(
+        (setting.partition("=")[2] for setting in started.env if setting.startswith("HOSTNAME=")),
+        container.config.hostname,
+    )
     return Process(
         args=config.cmd or [],
         cwd=config.working_dir or container.config.working_dir or "/",
-        env=[f"{name}={value}" for name, value in variables.items()],
+        env=build_environment(
+            container.config.env or (),
+            hostname=hostname,
+            terminal=config.tty,
+            home=user.home,
+            extra=config.env or (),
+        ),
         terminal=config.tty,
-        console_size=Box(height=size[0], width=size[1]) if config.tty and size and all(size) else None,
+        console_size=_console_size(config.tty, config.console_size or (0, 0)),
         user=_user(user),
-        capabilities=_capabilities(names, user),
+        capabilities=(
+            _capabilities(all_capabilities(machine.capabilities)) if config.privileged else started.capabilities
+        ),
         rlimits=started.rlimits,
         no_new_privileges=started.no_new_privileges,
         oom_score_adj=started.oom_score_adj,
-        apparmor_profile=started.apparmor_profile,
+        apparmor_profile=None if config.privileged else started.apparmor_profile,
     )
 
 
+def _console_size(terminal: bool, size: tuple[int, int]) -> Box | None:
+    rows, columns = size
+    return Box(height=rows, width=columns) if terminal and (rows or columns) else None
+
+
 def _user(user: User) -> SpecUser:
-    return SpecUser(uid=user.uid, gid=user.gid, additional_gids=list(user.groups))
+    return SpecUser(uid=user.uid, gid=user.gid, umask=UMASK, additional_gids=list(user.groups))
 
 
-def _capabilities(names: list[str], user: User) -> Capabilities:
-    """Inheritable and ambient stay empty; whoever is not root loses the others at execve, but for the bounding set."""
-    held = names if user.uid == 0 else []
-    return Capabilities(bounding=names, effective=held, permitted=held)
+def _capabilities(names: list[str]) -> Capabilities:
+    """Inheritable and ambient stay empty (CVE-2022-24769); who is not root loses the others at execve."""
+    return Capabilities(bounding=names, effective=names, permitted=names)
 
 
-def build_rlimits(host: HostConfig, machine: Host) -> list[Rlimit]:
-    """The limits that were asked for. Raises StartFailed for an unknown one, or one that cannot be raised here."""
-    found = []
-    for limit in host.ulimits or []:
-        name = _LIMITS.get(limit.name.lower())
-        if name is None and limit.name not in _KERNEL_LIMITS:
-            raise StartFailed(f"{_WRONG}wrong rlimit value: RLIMIT_{limit.name.upper()}", exit_code=128, status=500)
-        if name is not None:
-            _check_possible(limit.name, name, limit.hard, machine)
-        found.append(
-            Rlimit(type=f"RLIMIT_{limit.name.upper()}", hard=_unsigned(limit.hard), soft=_unsigned(limit.soft))
+def _apparmor(host: HostConfig, options: SecurityOptions, machine: Host) -> str | None:
+    if not machine.apparmor or host.privileged or options.apparmor in ("", "unconfined"):
+        return None
+    return options.apparmor
+
+
+def _oom_score(host: HostConfig, machine: Host) -> int:
+    """Always set, so that an engine's own protection is not inherited. Raises StartFailed where it may not be lowered."""
+    wanted = host.oom_score_adj
+    if wanted < 0 and not machine.can_raise_limits and wanted < _own_oom_score():
+        raise StartFailed(
+            f"{START}cannot set the OOM score adjustment to {wanted}: operation not permitted: this engine has "
+            f"{_own_oom_score()}, and less needs CAP_SYS_RESOURCE, which it does not have",
+            exit_code=128,
+            status=500,
         )
+    return wanted
+
+
+def _own_oom_score() -> int:
+    return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+
+
+def build_rlimits(ulimits: Iterable[Ulimit], machine: Host) -> list[Rlimit]:
+    """The limits that were asked for. Raises StartFailed for an unknown one, and for one that cannot be raised here."""
+    found = []
+    for limit in ulimits:
+        kind = f"RLIMIT_{limit.name.upper()}"
+        if kind not in RLIMITS:
+            raise refused(f"wrong rlimit value: {kind}")
+        wanted = Rlimit(type=kind, hard=limit.hard & _UNLIMITED, soft=limit.soft & _UNLIMITED)
+        if not machine.can_raise_limits:
+            _check_possible(wanted)
+        found.append(wanted)
     return found
 
 
-def _check_possible(shown: str, name: str, wanted: int, machine: Host) -> None:
-    if "CAP_SYS_RESOURCE" in machine.effective:
-        return
-    most = resource.getrlimit(getattr(resource, name))[1]
-    if most != resource.RLIM_INFINITY and (wanted < 0 or wanted > most):
+def _check_possible(wanted: Rlimit) -> None:
+    number = RLIMITS[wanted.type]
+    most = resource.getrlimit(number)[1] & _UNLIMITED
+    if wanted.hard > most:
+        name = wanted.type.removeprefix("RLIMIT_").lower()
         raise StartFailed(
-            f"{_WRONG}unable to start container process: error during container init: error setting rlimits for ready "
-            f"process: error setting rlimit type {getattr(resource, name)}: operation not permitted: the hard limit "
-            f"{shown}={wanted} is above this engine's {most}, which it may not raise without CAP_SYS_RESOURCE",
+            f"{START}error setting rlimits for ready process: error setting rlimit type {number}: operation not "
+            f"permitted: ulimit {name}={_shown(wanted.soft)}:{_shown(wanted.hard)} was asked for, but without "
+            f"CAP_SYS_RESOURCE this engine cannot raise the hard limit above its own: {_shown(most)} is the most",
             exit_code=128,
             status=500,
         )
 
 
-def _unsigned(value: int) -> int:
-    return (1 << 64) - 1 if value < 0 else value
+def _shown(value: int) -> str:
+    return "unlimited" if value == _UNLIMITED else str(value)

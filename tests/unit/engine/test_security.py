@@ -90,8 +90,10 @@ def test_adding_and_dropping() -> None:
         (
             "CapAdd",
             "sys_resource",
-            "invalid CapAdd: capability not supported by your kernel or not available in the current environment: "
-            '"CAP_SYS_RESOURCE"',
+            (
+                "invalid CapAdd: capability not supported by your kernel or not available in the current environment: "
+                '"CAP_SYS_RESOURCE"'
+            ),
         ),
     ],
 )
