@@ -162,7 +162,7 @@ def make_disk(kernel: Kernel, busybox: Path, command: str, scratch: Path, output
     (tree.root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
     (tree.root / "etc/os-release").write_text('PRETTY_NAME="Estiba test machine"\n')
     add_modules(tree, kernel, busybox)
-    build_probes(tree)
+    build_programs(tree)
     init = tree.root / "init"
     init.write_text(INIT.format(interpreter=interpreter, command=command))
     init.chmod(0o755)
@@ -182,22 +182,38 @@ def add_modules(tree: Tree, kernel: Kernel, busybox: Path) -> None:
     subprocess.run([*program, "-b", tree.root, kernel.modules.name], check=True, stderr=subprocess.DEVNULL)
 
 
-def build_probes(tree: Tree) -> None:
-    """C programs of the tests, because the machine has no compiler."""
+def build_programs(tree: Tree) -> None:
+    """The C programs, because the machine has no compiler: its make only fetches what was built here."""
     probes = tree.root / "estiba/probes"
     probes.mkdir(parents=True)
     source = REPOSITORY / "tests/kernel/native/seccomp_probe.c"
     subprocess.run(["gcc", "-O1", "-static", "-o", probes / "seccomp_probe", source], check=True)
+    make = ["make", "-s", "-C", REPOSITORY / "native", f"OUT={probes}"]
+    subprocess.run(make, check=True)
+    subprocess.run([*make, probes / "plan-run"], check=True)
+    programs = tree.root / "estiba/src/estiba/bin"
+    programs.mkdir(exist_ok=True)
+    for name in ("estiba-shim", "hello"):
+        shutil.copy2(probes / name, programs / name)
+    make_script = tree.root / "usr/bin/make"
+    make_script.write_text(MAKE)
+    make_script.chmod(0o755)
 
 
 def _with_sbin() -> dict[str, str]:
     return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
 
 
+MAKE = """#!/bin/sh
+for target; do :; done
+/usr/bin/busybox mkdir -p "${target%/*}"
+cp /estiba/probes/"${target##*/}" "$target"
+"""
+
 INIT = """#!/usr/bin/busybox sh
 export PATH=/usr/bin:/usr/sbin HOME=/root LANG=C.UTF-8 TERM=dumb
 export PYTHONPATH=/estiba/src:/site PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-export ESTIBA_TEST_PROBES=/estiba/probes PYTHON={interpreter}
+export ESTIBA_TEST_PROBES=/estiba/probes ESTIBA_SHIM=/estiba/probes/estiba-shim PYTHON={interpreter}
 mount() {{ /usr/bin/busybox mount "$@"; }}
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys

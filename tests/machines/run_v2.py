@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.machines import guest
 
-PACKAGES = ("qemu-system-x86", "seabios", "busybox-static", "e2fsprogs", "gcc", "libc6-dev")
+PACKAGES = ("qemu-system-x86", "seabios", "busybox-static", "e2fsprogs", "gcc", "libc6-dev", "make")
 TESTS = ("tests/kernel/test_cgroups.py", "tests/kernel/test_seccomp.py")
 MARK = re.compile(r"estiba-machine-exit: (\d+)")
 
@@ -34,7 +34,7 @@ def main() -> int:
     if options.packages:
         print(*PACKAGES)
         return 0
-    missing = [name for name in ("qemu-system-x86_64", "mke2fs", "gcc") if not find(name)]
+    missing = [name for name in ("qemu-system-x86_64", "mke2fs", "gcc", "make") if not find(name)]
     busybox = Path(find("busybox") or "/")
     if missing or not is_static(busybox):
         print(f"run_v2: needs {', '.join(missing) or 'a static busybox'}: apt install {' '.join(PACKAGES)}")
