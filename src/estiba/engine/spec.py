@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from estiba.engine.propagation import root_propagation
 from estiba.engine.security import effective_capabilities, parse_security_options
 from estiba.engine.spec_devices import build_devices
 from estiba.engine.spec_mounts import build_mounts
 from estiba.engine.spec_process import build_process
 from estiba.engine.spec_resources import build_resources
-from estiba.engine.sysctls import build_sysctls
-from estiba.errors import StartFailed
 from estiba.oci.runtime_spec import Linux, Namespace, Root, Seccomp, Spec
 from estiba.runtime.seccomp import resolve_profile
 
@@ -21,32 +20,31 @@ if TYPE_CHECKING:
     from estiba.engine.security import SecurityOptions
     from estiba.engine.state import Container
 
-# OCI's words for the kinds of namespace, in the order in which Docker names them
-_ORDER: Final = ("mount", "network", "uts", "pid", "ipc", "cgroup")
+# a program that is not root may listen below 1024 and ping, in a network namespace of its own
+_NETWORK_SYSCTLS: Final = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 def build_spec(container: Container, launch: Launch) -> Spec:
-    """The whole specification. Raises EstibaError in Docker's words for what shows only now (sysctls, devices)."""
+    """The whole specification. Raises EstibaError, in Docker's words, for what shows only at a start (devices)."""
     host = container.host
     options = parse_security_options(host.security_opt)
     capabilities = effective_capabilities(host, launch.host.capabilities)
     devices, rules = build_devices(host)
-    resources = build_resources(host, launch.host)
     namespaces = build_namespaces(container, launch)
-    kinds = {namespace.type for namespace in namespaces if namespace.path is None}
+    binds = [(mount, launch.sources.get(mount.destination, mount.source)) for mount in container.mounts]
     return Spec(
         root=Root(path=launch.attach, readonly=host.readonly_rootfs),
         process=build_process(container, launch, options, capabilities),
         hostname=launch.hostname or None,
-        domainname=None,
         mounts=build_mounts(container, launch, options),
         linux=Linux(
             namespaces=namespaces,
             devices=devices,
             cgroups_path=launch.cgroup,
-            resources=replace(resources, devices=rules),
+            resources=replace(build_resources(host, launch.host), devices=rules),
+            rootfs_propagation=root_propagation(binds),
             seccomp=_seccomp(container, options, capabilities),
-            sysctl=build_sysctls(container, kinds),
+            sysctl=_sysctls(container, namespaces),
             masked_paths=host.masked_paths or [],
             readonly_paths=host.readonly_paths or [],
         ),
@@ -55,25 +53,31 @@ def build_spec(container: Container, launch: Launch) -> Spec:
 
 
 def build_namespaces(container: Container, launch: Launch) -> list[Namespace]:
-    """The namespaces that are made (no path) or joined."""
+    """The namespaces that are made, or joined where they have a path; a mode `host` has none."""
     host = container.host
-    shared = {
-        "network": host.network_mode == "host",
-        "uts": host.uts_mode == "host",
-        "pid": host.pid_mode == "host",
-        "ipc": host.ipc_mode == "host",
-        "cgroup": host.cgroupns_mode == "host",
+    modes = {
+        "mount": "",
+        "network": host.network_mode,
+        "uts": host.uts_mode,
+        "pid": host.pid_mode,
+        "ipc": host.ipc_mode,
+        "cgroup": host.cgroupns_mode or "host",
     }
-    return [Namespace(type=kind, path=launch.joined.get(kind)) for kind in _ORDER if not shared.get(kind, False)]
+    return [Namespace(type=kind, path=launch.joined.get(kind)) for kind, mode in modes.items() if mode != "host"]
+
+
+def _sysctls(container: Container, namespaces: list[Namespace]) -> dict[str, str]:
+    """Docker's defaults, the domain name (which has no other place), the user's; the runtime refuses the host's."""
+    chosen: dict[str, str] = {}
+    if Namespace(type="network") in namespaces:
+        chosen |= _NETWORK_SYSCTLS
+    if container.config.domainname:
+        chosen["kernel.domainname"] = container.config.domainname
+    return chosen | (container.host.sysctls or {})
 
 
 def _seccomp(container: Container, options: SecurityOptions, capabilities: list[str]) -> Seccomp | None:
-    if options.seccomp == "unconfined":
+    if options.seccomp == "unconfined" or (container.host.privileged and not options.seccomp_named):
         return None
-    if container.host.privileged and not options.seccomp_named:
-        return None
-    profile = options.seccomp.encode() if options.seccomp is not None else None
-    try:
-        return resolve_profile(profile, frozenset(capabilities))
-    except ValueError as error:
-        raise StartFailed(str(error), exit_code=128, status=500) from error
+    profile = None if options.seccomp is None else options.seccomp.encode()
+    return resolve_profile(profile, frozenset(capabilities))

@@ -109,7 +109,7 @@ def _apparmor(host: HostConfig, options: SecurityOptions, machine: Host) -> str 
 
 
 def _oom_score(host: HostConfig, machine: Host) -> int:
-    """Always set, so that an engine's own protection is not inherited. Raises StartFailed where it may not be lowered."""
+    """Always set, so that an engine's own protection is not inherited. Raises StartFailed where it may not go down."""
     wanted = host.oom_score_adj
     if wanted < 0 and not machine.can_raise_limits and wanted < _own_oom_score():
         raise StartFailed(
