@@ -147,6 +147,12 @@ def call(session: Session, name: str, module_name: str, words: list[str]) -> int
         return 0
     try:
         code: int = module.run(session, options, arguments)
+    except (EstibaError, OSError):
+        if session.debug:
+            import traceback
+
+            traceback.print_exc()
+        raise
     finally:
         session.client.close()
     return code

@@ -10,7 +10,9 @@ FLAGS = (
     Flag("config", "", TEXT, 'Location of client config files (default "~/.docker")'),
     Flag("debug", "D", BOOL, "Show where an error came from"),
     Flag("host", "H", LIST, "Engine socket to connect to (unix:///PATH or tcp://HOST:PORT)"),
-    Flag("log-level", "l", TEXT, 'Set the logging level ("debug", "info", "warn", "error", "fatal")', "info"),
+    Flag(
+        "log-level", "l", TEXT, 'Set the logging level ("debug" is --debug, "info", "warn", "error", "fatal")', "info"
+    ),
     Flag("version", "v", BOOL, "Print version information and quit"),
 )
 _LEVELS = ("debug", "info", "warn", "error", "fatal")
@@ -32,4 +34,12 @@ def read_globals(words: list[str], program: str) -> tuple[Session | None, list[s
     hosts = options.many("host")
     if len(hosts) > 1:
         raise UsageError("specify only one -H", code=1)
-    return Session(host=hosts[0] if hosts else "", config_dir=options.text("config"), program=program), rest
+    return (
+        Session(
+            host=hosts[0] if hosts else "",
+            config_dir=options.text("config"),
+            program=program,
+            debug=options.on("debug") or options.text("log-level") == "debug",
+        ),
+        rest,
+    )

@@ -4,8 +4,8 @@ what is.
 
 from __future__ import annotations
 
+from estiba.cli.formats import compile_template
 from estiba.cli.session import CommandError
-from estiba.cli.tables import compile_template
 from estiba.cli.template_functions import TemplateError
 from estiba.cli.typed import Typed
 from estiba.client.quickjson import loads

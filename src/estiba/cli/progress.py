@@ -23,8 +23,8 @@ _PATIENCE = 0.2  # seconds before bars are shown
 _DONE = ("Pull complete", "Download complete", "Pushed", "Already exists", "Layer already exists")
 
 
-def show(session: Session, reply: Response, *, descriptor: int = 1, quiet: bool = False) -> None:
-    """Show a progress stream to its end.
+def show(session: Session, reply: Response, *, descriptor: int = 1, quiet: bool = False) -> dict[str, Any]:
+    """Show a progress stream to its end; what it returns besides (``aux`` lines) in one dict.
 
     Args:
         descriptor: 1 or 2.
@@ -35,6 +35,7 @@ def show(session: Session, reply: Response, *, descriptor: int = 1, quiet: bool 
     """
     session.flush()
     terminal = is_terminal(descriptor) and not quiet
+    results: dict[str, Any] = {}
     display: _Lines = _Bars(descriptor) if terminal else _Lines(descriptor)
     try:
         for message in session.client.objects(reply):
@@ -42,10 +43,13 @@ def show(session: Session, reply: Response, *, descriptor: int = 1, quiet: bool 
             if failure or message.get("error"):
                 code = (failure or {}).get("code") or 1
                 raise CommandError((failure or {}).get("message") or message["error"], code)
-            if not quiet and "aux" not in message:
+            if "aux" in message:
+                results.update(message["aux"])
+            elif not quiet:
                 display.add(message)
     finally:
         display.close()
+    return results
 
 
 class _Lines:

@@ -29,9 +29,25 @@ class CommandError(Exception):
         self.code = code
 
 
+def default_host() -> str:
+    """Where the engine of this environment listens when nobody says: one root, one place."""
+    if not os.environ.get("ESTIBA_ROOT"):
+        return f"unix://{DEFAULT_SOCKET}"
+    from estiba.daemon.start import default_socket
+
+    return f"unix://{default_socket()}"
+
+
 def choose_host(flag: str) -> str:
-    """The engine's address: --host, ESTIBA_HOST, DOCKER_HOST, else the default socket."""
-    return flag or os.environ.get("ESTIBA_HOST") or os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    """The engine's address: --host, ESTIBA_HOST, DOCKER_HOST, else the default socket.
+
+    Raises:
+        CommandError: it needs TLS, which the command does not speak.
+    """
+    host = flag or os.environ.get("ESTIBA_HOST") or os.environ.get("DOCKER_HOST") or default_host()
+    if host.startswith("tcp://") and os.environ.get("DOCKER_TLS_VERIFY"):
+        raise CommandError(f"cannot use {host} with DOCKER_TLS_VERIFY: estiba does not speak TLS to engines")
+    return host
 
 
 class Session:
@@ -41,11 +57,13 @@ class Session:
         program: how the command was called (``estiba``), for messages.
         client: the engine.
         config_dir: where the user's settings are (``~/.docker``).
+        debug: show where an error came from.
     """
 
-    def __init__(self, *, host: str = "", config_dir: str = "", program: str = "estiba") -> None:
+    def __init__(self, *, host: str = "", config_dir: str = "", program: str = "estiba", debug: bool = False) -> None:
         self.host = choose_host(host)
         self.program = program
+        self.debug = debug
         self.config_dir = config_dir or os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
         self.client = Client(self.host, version=os.environ.get("DOCKER_API_VERSION", ""), opener=self.open)
         self._config: dict[str, Any] | None = None
@@ -58,20 +76,20 @@ class Session:
         try:
             return connect(host)
         except Unreachable as error:
-            if host == f"unix://{DEFAULT_SOCKET}" and not self._started and error.reason in (_NO_FILE, _REFUSED):
-                self._start_engine()
-                return connect(host)
+            if not self._started and error.reason in (_NO_FILE, _REFUSED) and host == default_host():
+                return connect(self._start_engine())
             raise self._explain(error) from error
 
     def another_client(self) -> Client:
         """A client of the same engine for another thread."""
         return Client(self.host, version=self.client.version, opener=self.open)
 
-    def _start_engine(self) -> None:
+    def _start_engine(self) -> str:
+        """Start one in the background (once); its address."""
         from estiba.daemon.start import ensure_running
 
         self._started = True
-        ensure_running(DEFAULT_SOCKET)
+        return f"unix://{ensure_running(self.host.removeprefix('unix://'))}"
 
     def _explain(self, error: Unreachable) -> EstibaError:
         if error.reason == _DENIED:

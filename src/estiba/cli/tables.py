@@ -1,12 +1,8 @@
-"""Lists for people and scripts: columns computed from rows, printed as Docker's tables, JSON lines, or by a template
-(``--format``).
+"""Lists for people: columns computed from rows, printed as Docker's tables. (``formats`` has JSON lines and templates; it
+is loaded only for them.)
 """
 
 from __future__ import annotations
-
-from estiba.cli.session import CommandError
-from estiba.cli.template_functions import HEADER_FUNCTIONS, TemplateError
-from estiba.cli.templates import Record, Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,52 +15,6 @@ if TYPE_CHECKING:
     Columns = dict[str, tuple[str, Callable[[Any, bool], object]]]
 
 _GAP, _MINIMUM = 3, 10
-
-
-class Row(Record):
-    """One row: the named columns of an item. ``{{.Label "x"}}`` reads one label."""
-
-    escaped = True
-
-    def __init__(self, columns: Columns, item: Any, truncate: bool, type_name: str) -> None:
-        self.columns = columns
-        self.item = item
-        self.truncate = truncate
-        self.type_name = type_name
-
-    def field(self, name: str, arguments: list[object]) -> object:
-        if name == "Label" and "Labels" in self.columns and arguments:
-            return (self.item.get("Labels") or {}).get(arguments[0], "")
-        return self.columns[name][1](self.item, self.truncate)
-
-    def as_map(self) -> dict[str, object]:
-        return {name: self.field(name, []) for name in sorted(self.columns)}
-
-
-class _Header(Record):
-    def __init__(self, columns: Columns) -> None:
-        self.columns = columns
-
-    def field(self, name: str, arguments: list[object]) -> object:
-        if name == "Label" and arguments:
-            return str(arguments[0]).rpartition(".")[2].replace("-", " ").replace("_", " ")
-        return self.columns[name][0] if name in self.columns else "<no value>"
-
-
-def compile_template(text: str) -> Template:
-    """Parse a --format template (``\\t`` and ``\\n`` written out are understood)."""
-    try:
-        return Template(text.strip(" ").replace("\\t", "\t").replace("\\n", "\n"))
-    except TemplateError as error:
-        raise CommandError(f"failed to parse template: {error}") from None
-
-
-def render(template: Template, value: object) -> str:
-    """A template's text for one value."""
-    try:
-        return template.render(value)
-    except TemplateError as error:
-        raise CommandError(f"failed to execute template: {error}") from None
 
 
 def print_list(
@@ -88,15 +38,14 @@ def print_list(
         lines += [[str(columns[name][1](row, truncate)) for name in standard] for row in rows]
         session.print(align(lines), end="")
         return
-    table = format_.startswith("table")
-    template = compile_template("{{json .}}" if format_ == "json" else format_.removeprefix("table"))
-    texts = [render(template, Row(columns, row, truncate, type_name)) for row in rows]
-    if table:
-        header = template.render(_Header(columns), HEADER_FUNCTIONS)
-        session.print(align([line.split("\t") for text in (header, *texts) for line in text.split("\n")]), end="")
+    only = format_.removeprefix("{{.").removesuffix("}}")
+    if only in columns and format_ == f"{{{{.{only}}}}}":
+        for row in rows:
+            session.print(str(columns[only][1](row, truncate)))
         return
-    for text in texts:
-        session.print(text)
+    from estiba.cli.formats import print_formatted
+
+    print_formatted(session, format_, columns, rows, truncate=truncate, type_name=type_name)
 
 
 def align(lines: list[list[str]], gap: int = _GAP, minimum: int = _MINIMUM) -> str:
@@ -136,3 +85,20 @@ def ellipsis(text: str, width: int) -> str:
 def label_text(labels: dict[str, str] | None) -> str:
     """``a=b,c=d``, sorted."""
     return ",".join(sorted(f"{key}={value}" for key, value in (labels or {}).items()))
+
+
+def quote(text: str) -> str:
+    """Go's strconv.Quote."""
+    out = []
+    for char in text:
+        if char in '"\\':
+            out.append("\\" + char)
+        elif char in "\n\t\r\a\b\f\v":
+            out.append("\\" + "ntrabfv"["\n\t\r\a\b\f\v".index(char)])
+        elif char.isprintable():
+            out.append(char)
+        elif ord(char) < 0x80:
+            out.append(f"\\x{ord(char):02x}")
+        else:
+            out.append(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}")
+    return '"' + "".join(out) + '"'

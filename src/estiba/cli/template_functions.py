@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from estiba.cli.tables import quote
 from estiba.client.quickjson import dumps
 
 TYPE_CHECKING = False
@@ -200,23 +201,6 @@ def _verb(options: str, verb: str, value: object) -> str:
         if verb in "bc":
             return f"{value:b}" if verb == "b" else chr(value)
     return f"%!{verb}({_type(value) if not isinstance(value, str) else 'string'}={_plain(value)})"
-
-
-def quote(text: str) -> str:
-    """Go's strconv.Quote."""
-    out = []
-    for char in text:
-        if char in '"\\':
-            out.append("\\" + char)
-        elif char in "\n\t\r\a\b\f\v":
-            out.append("\\" + "ntrabfv"["\n\t\r\a\b\f\v".index(char)])
-        elif char.isprintable():
-            out.append(char)
-        elif ord(char) < 0x80:
-            out.append(f"\\x{ord(char):02x}")
-        else:
-            out.append(f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}")
-    return '"' + "".join(out) + '"'
 
 
 def _title(text: str) -> str:

@@ -28,5 +28,7 @@ def run(session: Session, options: Options, programs: list[str]) -> int:
     reply = session.client.request(
         "POST", "/estiba/images/from-host", {"reference": name or None}, body={"Programs": programs}
     )
-    show(session, reply)
+    made = show(session, reply)
+    if "ID" in made:
+        session.print(made["ID"])
     return 0

@@ -25,7 +25,9 @@ COMMAND = Command(
 
 def run(session: Session, options: Options, names: list[str]) -> int:
     def find(name: str) -> tuple[bytes, typed.Schema]:
-        reply = session.client.request("GET", path("networks", name), {"verbose": "true" if options.on("verbose") else None})
+        reply = session.client.request(
+            "GET", path("networks", name), {"verbose": "true" if options.on("verbose") else None}
+        )
         return session.client.finish(reply), typed.NETWORK
 
     return inspect(session, names, options.text("format"), find)

@@ -17,15 +17,11 @@ COMMAND = Command("CONTAINER", "Show the launch plan of a container, readable", 
 
 def run(session: Session, _options: Options, arguments: list[str]) -> int:
     try:
-        reply = session.client.request("GET", path("estiba", "containers", arguments[0], "plan"))
+        answer = session.client.get(path("estiba", "containers", arguments[0], "plan"))
     except ResponseError as error:
         if error.message == "page not found":
             raise CommandError(f"the engine at {session.host} is not Estiba: it has no launch plans") from None
         raise
-    text = session.client.finish(reply).decode("utf-8", "replace")
-    if reply.headers.get("content-type", "").startswith("application/json"):
-        from estiba.cli.inspecting import indent
-
-        text = indent(text.strip())
-    session.print(text.rstrip("\n"))
+    for line in answer["Plan"]:
+        session.print(line)
     return 0

@@ -7,8 +7,7 @@ import time
 from estiba.cli.clock import local_text
 from estiba.cli.flags import BOOL, FILTER, INT, TEXT, Command, Flag, filters
 from estiba.cli.references import familiar
-from estiba.cli.tables import ellipsis, label_text, print_list, short_id
-from estiba.cli.template_functions import quote
+from estiba.cli.tables import ellipsis, label_text, print_list, quote, short_id
 from estiba.cli.units import human_duration, human_size
 
 TYPE_CHECKING = False

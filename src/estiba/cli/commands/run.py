@@ -77,7 +77,7 @@ def _start_only(session: Session, container: str, *, remove: bool) -> int:
 
 
 def _attached(session: Session, options: Options, body: dict[str, Any], container: str) -> int:
-    forward = options.on("sig-proxy") and not body["Tty"]
+    forward = options.on("sig-proxy")
     caught = signals.ALL if forward else (signals.WINCH,) if body["Tty"] else ()
     with signals.Signals(caught) as pending, Raw(0 if body["Tty"] and body["AttachStdin"] else -1) as raw:
         stream = _attach(session, options, body, container)

@@ -7,7 +7,8 @@ import time
 from estiba.cli.clock import seconds
 from estiba.cli.commands import image_ls, ps, volume_ls
 from estiba.cli.flags import BOOL, TEXT, Command, Flag
-from estiba.cli.tables import Row, compile_template, print_list, render
+from estiba.cli.formats import Row, compile_template, render
+from estiba.cli.tables import print_list
 from estiba.cli.templates import Record
 from estiba.cli.units import human_duration, human_size
 
