@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
+    from estiba.engine.commit import Committer
     from estiba.engine.config import ContainerConfig, HostConfig, NetworkingConfig, ResourceUpdate
     from estiba.engine.creation import Creation, Creator
     from estiba.engine.files import ContainerFiles
@@ -61,6 +62,7 @@ class Containers:
         updates: Updates,
         logs: ContainerLogs,
         files: ContainerFiles,
+        committer: Committer,
     ) -> None:
         self._parts = parts
         self._records = parts.records
@@ -69,6 +71,7 @@ class Containers:
         self._observation = observation
         self._updates = updates
         self.files = files
+        self.commit = committer.commit
         self.logs = logs
         self.stop = signalling.stop
         self.restart = signalling.restart

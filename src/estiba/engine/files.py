@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
     from estiba.engine.users import User
+    from estiba.images.compression import Readable
 
 # Go's os.FileMode, which the API shows: https://pkg.go.dev/io/fs#FileMode
 _GO_KINDS = {
@@ -95,7 +96,7 @@ class ContainerFiles:
         self,
         reference: str,
         path: str,
-        source: BinaryIO,
+        source: Readable,
         *,
         no_overwrite_dir_non_dir: bool = False,
         copy_uid_gid: bool = False,

@@ -36,6 +36,7 @@ class Reconciler:
         """Do it. Failures with single objects are logged; the others go on."""
         self._remove_strays()
         self._parts.volumes.store.reconcile()
+        self._parts.images.store.reconcile()
         for container in self._parts.records.all():
             try:
                 self._settle(container)

@@ -47,7 +47,7 @@ def check_create(completed: Completed, machine: Host) -> list[str]:
 def check_host(host: HostConfig, machine: Host) -> list[str]:
     """Check a host configuration (also an updated one); returns warnings."""
     check_resources(host, machine)
-    check_capabilities(host)
+    check_capabilities(host, machine.capabilities)
     parse_security_options(host.security_opt)
     check_restart_policy(host.restart_policy)
     if host.auto_remove and host.restart_policy.name not in ("", "no"):

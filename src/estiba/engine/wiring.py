@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from estiba.engine.attachments import HeldAttachments
+from estiba.engine.commit import Committer
 from estiba.engine.containers import Containers
 from estiba.engine.creation import Creator
 from estiba.engine.events import EventJournal
@@ -65,7 +66,9 @@ def wire(places: Places, stack: ExitStack) -> tuple[Parts, UseCases]:
     layers = stack.enter_context(Layers(places.root, database))
     snapshots = OverlaySnapshots(places.root, layers)
     networks = Networks(database)
-    images = Images(store=ImageStore(places.root, database, layers), layers=layers, records=records, journal=journal)
+    images = Images(
+        store=ImageStore(places.root, database, layers), snapshots=snapshots, records=records, journal=journal
+    )
     volumes = Volumes(store=VolumeStore(places.root, database), records=records, journal=journal)
     cgroups = stack.enter_context(CgroupDriver(host, f"/estiba/{places.root_id}"))
     runtime = stack.enter_context(Runtime(directory=places.run_dir, root_id=places.root_id, cgroups=cgroups))
@@ -190,6 +193,13 @@ def _use_cases(
         updates=Updates(records=parts.records, runtime=parts.runtime, host=parts.host),
         logs=ContainerLogs(records=parts.records, shims=parts.shims, runtime=parts.runtime, reaper=reaper),
         files=files,
+        committer=Committer(
+            records=parts.records,
+            images=parts.images,
+            snapshots=parts.snapshots,
+            files=files,
+            signalling=signalling,
+        ),
     )
     system = System(
         database=parts.database,
