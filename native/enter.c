@@ -157,7 +157,7 @@ static int report_receive(int socket, struct report *report, int *fd)
 /* ---- the child ---- */
 
 /* clone3(2); behind a filter that hides it, clone(2). Returns as fork does; the pidfd goes to *pidfd. */
-static pid_t clone_process(uint64_t flags, int exit_signal, int cgroup, int *pidfd)
+pid_t clone_process(uint64_t flags, int exit_signal, int cgroup, int *pidfd)
 {
 	struct kernel_clone_args arguments = {
 		.flags = flags | KERNEL_CLONE_PIDFD,
@@ -427,7 +427,7 @@ int enter(const struct plan *plan, struct child *child, struct failure *failure)
 	struct run *run = &interpreter;
 	struct streams streams;
 	*run = (struct run){
-		.plan = plan, .report = -1, .own_proc = -1, .root = -1, .mask = -1, .stdio = child->stdio,
+		.plan = plan, .report = -1, .own_proc = -1, .root = -1, .pids = -1, .mask = -1, .stdio = child->stdio,
 		.host_proc = open_host_proc(),
 	};
 	memset(run->slots, 0xff, sizeof run->slots);

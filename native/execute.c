@@ -37,7 +37,7 @@ int op_close(struct run *run, const struct operation *operation)
 	(void)operation;
 	if (kernel_close_range(3, (unsigned)run->report - 1) < 0 || kernel_close_range((unsigned)run->report + 1, ~0u) < 0)
 		return -errno;
-	run->host_proc = run->own_proc = run->root = run->mask = -1;
+	run->host_proc = run->own_proc = run->root = run->pids = run->mask = -1;
 	memset(run->slots, 0xff, sizeof run->slots);
 	return 0;
 }

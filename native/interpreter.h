@@ -17,6 +17,7 @@ struct run {
 	int host_proc;       /* the host's /proc, checked */
 	int own_proc;        /* a procfs of our own, made at the first sysctl */
 	int root;            /* the container's root */
+	int pids;            /* the pid namespace that was joined, in which this process is not yet */
 	int mask;            /* the tmpfs that hides directories */
 	int cwd_error;       /* of the first OP_CWD */
 	uint32_t stdio;
@@ -45,6 +46,7 @@ int plan_run_one(struct run *run, const struct operation *operation);
 
 /* enter.c */
 int report_send(struct run *run, enum report_kind kind, int err, int fd);
+pid_t clone_process(uint64_t flags, int exit_signal, int cgroup, int *pidfd);
 int process_settle(void); /* non-dumpable, dies with the shim: again after each change of credentials */
 
 /* paths.c: everything resolved in a root */

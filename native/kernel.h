@@ -55,7 +55,7 @@ struct kernel_mount_attr {
 #define KERNEL_MOUNT_ATTR_NOEXEC 0x8u
 #define KERNEL_MOUNT_ATTR_IDMAP 0x100000u
 
-enum { KERNEL_FSCONFIG_SET_FLAG = 0, KERNEL_FSCONFIG_SET_STRING = 1, KERNEL_FSCONFIG_CMD_CREATE = 6 };
+enum { KERNEL_FSCONFIG_SET_FLAG = 0, KERNEL_FSCONFIG_SET_STRING = 1, KERNEL_FSCONFIG_SET_FD = 5, KERNEL_FSCONFIG_CMD_CREATE = 6 };
 
 static inline int kernel_open_tree(int directory, const char *path, unsigned flags)
 {
@@ -75,6 +75,11 @@ static inline int kernel_fsopen(const char *type)
 static inline int kernel_fsconfig(int context, unsigned command, const char *key, const char *value)
 {
 	return (int)syscall(NR_FSCONFIG, context, command, key, value, 0);
+}
+
+static inline int kernel_fsconfig_fd(int context, const char *key, int fd)
+{
+	return (int)syscall(NR_FSCONFIG, context, KERNEL_FSCONFIG_SET_FD, key, NULL, fd);
 }
 
 static inline int kernel_fsmount(int context, uint64_t attributes)

@@ -1,14 +1,20 @@
 /* Mount operations: detached mounts are made or cloned first and attached to descriptors, never to names. */
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 #include "interpreter.h"
 
 #define PROC_MAGIC 0x9fa0
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
 #define PROC_ROOT_INODE 1
 #define LEGACY_DATA 4096 /* mount(2) takes a page of options */
 
@@ -86,6 +92,43 @@ static int set_option(int context, const char *option)
 	return kernel_fsconfig(context, KERNEL_FSCONFIG_SET_STRING, key, equals + 1) < 0 ? -errno : 0;
 }
 
+/* Whose processes a new procfs shows depends on where its maker is. A process that joins a pid namespace is not there
+ * until its last step, lest it be reached from within: it names the namespace, which Linux 6.18 understands. */
+static int joined_proc(struct run *run, int context)
+{
+	return kernel_fsconfig_fd(context, "pidns", run->pids) < 0 ? -errno : 0;
+}
+
+static _Noreturn void help(int answer, uint64_t attributes)
+{
+	int fd = -1, context = kernel_fsopen("proc");
+	if (context >= 0 && kernel_fsconfig(context, KERNEL_FSCONFIG_CMD_CREATE, NULL, NULL) == 0)
+		fd = kernel_fsmount(context, attributes);
+	if (fd < 0)
+		fd = -errno;
+	close(context);
+	_exit(write(answer, &fd, sizeof fd) != sizeof fd);
+}
+
+/* Before that a helper makes it, in the namespace for these few calls, and leaves it in the common descriptor table. */
+static int proc_by_helper(uint64_t attributes)
+{
+	int ends[2], pidfd, fd = -EIO;
+	siginfo_t info;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	OWNED reading = ends[0], writing = ends[1];
+	pid_t pid = clone_process(CLONE_FILES, SIGCHLD, -1, &pidfd);
+	if (pid == 0)
+		help(writing, attributes);
+	if (pid < 0)
+		return pid;
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	close(pidfd);
+	return read(reading, &fd, sizeof fd) == sizeof fd ? fd : -EIO;
+}
+
 static int new_mount(struct run *run, const struct operation *operation, bool *try_legacy)
 {
 	const char *source = plan_string(operation, 1);
@@ -94,6 +137,8 @@ static int new_mount(struct run *run, const struct operation *operation, bool *t
 	*try_legacy = false;
 	if (context < 0)
 		return -errno;
+	if (run->pids >= 0 && !strcmp(plan_string(operation, 0), "proc") && joined_proc(run, context) < 0)
+		return proc_by_helper(operation->b);
 	if (*source && kernel_fsconfig(context, KERNEL_FSCONFIG_SET_STRING, "source", source) < 0)
 		return -errno;
 	for (unsigned i = 3; i < operation->strings; i++) {
@@ -170,6 +215,8 @@ int op_new(struct run *run, const struct operation *operation)
 {
 	bool try_legacy = operation->c & NEW_LEGACY;
 	int fd = -EINVAL;
+	if (try_legacy && run->pids >= 0 && !strcmp(plan_string(operation, 0), "proc"))
+		return slot_set(run, operation->a, proc_by_helper(operation->b));
 	if (!try_legacy)
 		fd = new_mount(run, operation, &try_legacy);
 	if (try_legacy && *plan_string(operation, 2))

@@ -41,6 +41,12 @@ int op_setns(struct run *run, const struct operation *operation)
 		if (run->root < 0)
 			return -errno;
 	}
+	if (operation->b & CLONE_NEWPID) {
+		close_fd(&run->pids);
+		run->pids = openat(run->host_proc, "self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
+		if (run->pids < 0)
+			return -errno;
+	}
 	return operation->b & CLONE_NEWUSER ? become_root() : 0;
 }
 

@@ -95,7 +95,7 @@ enum operation_code {
 #define STDIO_TERMINAL 4u   /* OP_CONSOLE makes 0-2 */
 
 /* OP_NEW */
-#define NEW_LEGACY 1u /* mount(2) at once, without trying fsopen(2) */
+#define NEW_LEGACY 1u /* do as on an older kernel (plan's choice for long layer paths; and tests) */
 
 /* OP_TREE */
 #define TREE_RECURSIVE 1u

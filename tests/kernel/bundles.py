@@ -17,6 +17,7 @@ import msgspec
 
 from estiba.oci.runtime_spec import Capabilities, Linux, Mount, Namespace, Process, Root, Spec
 from estiba.runtime.plan import Descriptors, Plan, Stdio, compile_plan
+from estiba.runtime.plan_operations import NEW_LEGACY, Code, assemble, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +62,16 @@ def busybox_root(directory: Path) -> Path:
     for name in ("bin", "etc", "tmp", "proc", "sys", "dev"):
         (root / name).mkdir(parents=True)
     shutil.copy("/bin/busybox", root / "bin/busybox")
-    subprocess.run([root / "bin/busybox", "--install", "-s", root / "bin"], check=True)
-    for link in (root / "bin").iterdir():
-        if link.is_symlink():
-            link.unlink()
-            link.symlink_to("busybox")
+    for command in _busybox_commands():
+        (root / "bin" / command).symlink_to("busybox")
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n")
     return root
+
+
+@functools.cache
+def _busybox_commands() -> list[str]:
+    listing = subprocess.run(["/bin/busybox", "--list"], capture_output=True, check=True, text=True).stdout
+    return [command for command in listing.split() if command != "busybox"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,36 @@ class Bench:
         code = int(lines[1].split()[1]) if len(lines) > 1 else None
         return Result(lines[0] if lines else "", code, output.decode(), errors.decode(), plan)
 
+    def converse(self, spec: Spec, *steps: tuple[str, str], signal_to_init: int | None = None) -> tuple[str, int]:
+        """Run a program; at each expected piece of output, give it some input (then PID 1 a signal).
+
+        Gives all output and the exit code.
+        """
+        plan = compile_plan(spec, stdio=Stdio(open_stdin=True), log=None, descriptors=self.planned(Descriptors()))
+        with self._driver(plan) as (process, report):
+            killer = threading.Timer(DEADLINE, process.kill)
+            killer.start()
+            try:
+                seen, first = b"", os.read(report, 4096).decode()
+                assert first.startswith("started"), first
+                assert process.stdin is not None
+                assert process.stdout is not None
+                for expected, answer in steps:
+                    while expected.encode() not in seen:
+                        chunk = os.read(process.stdout.fileno(), 4096)
+                        assert chunk, seen
+                        seen += chunk
+                    process.stdin.write(answer.encode())
+                    process.stdin.flush()
+                if signal_to_init is not None:
+                    os.kill(int(first.split()[1]), signal_to_init)
+                rest, _ = process.communicate()
+            finally:
+                killer.cancel()
+                process.kill()
+            last = _read_all(report)
+        return (seen + rest).decode(), int(last.split()[1])
+
     @contextmanager
     def background(self, spec: Spec, *, stdin: bool = False, descriptors: Descriptors | None = None) -> Iterator[int]:
         """Keep a container running; gives the pid of its PID 1."""
@@ -167,6 +201,17 @@ class Bench:
             process = spawn([*self.prefix, str(self.runner)], {3: memory, 4: writing, **self.inherited})
             os.close(writing)
             yield process, reading
+
+
+def with_legacy(plan: Plan, kind: str) -> Plan:
+    """The plan with new file systems of this type made as on an older kernel."""
+    records = []
+    for operation in plan.operations():
+        legacy = operation.code is Code.NEW and operation.strings[0] == kind
+        c = NEW_LEGACY if legacy else operation.c
+        fields = (operation.a, operation.b, c, operation.d)
+        records.append(encode(operation.code, *fields, strings=operation.strings, blob=operation.blob))
+    return replace(plan, data=assemble(records))
 
 
 def sealed(data: bytes) -> int:

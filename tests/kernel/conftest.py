@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.kernel.bundles import Bench, busybox_root, plan_runner
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from estiba.runtime.plan import Descriptors, Stdio, compile_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from estiba.oci.runtime_spec import Spec
     from tests.kernel.bundles import Bench, Result
+
+    from estiba.oci.runtime_spec import Spec
 
 P = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "

@@ -5,25 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.kernel.bundles import DEFAULT_MOUNTS, with_legacy
 
 from estiba.errors import InvalidArgument, Unsupported
 from estiba.linux import host, mount
 from estiba.oci.runtime_spec import Device, Mount
 from estiba.runtime.cgroup import CgroupMount
 from estiba.runtime.plan import Descriptors, Stdio, compile_plan
-from estiba.runtime.plan_operations import NEW_LEGACY, Code
-from tests.kernel.bundles import DEFAULT_MOUNTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from estiba.oci.runtime_spec import Spec
     from tests.kernel.bundles import Bench
+
+    from estiba.oci.runtime_spec import Spec
 
 
 def _bind(source: object, destination: str, *options: str) -> Mount:
@@ -72,13 +71,16 @@ def test_bind_options(bench: Bench, tmp_path: Path, options: list[str], seen: st
 
 def test_propagation(bench: Bench, tmp_path: Path) -> None:
     """Without a word a bind is a slave of the host's shared mount; with `shared` it stays its peer."""
-    script = f"mount -t tmpfs t {tmp_path}/host && mount --make-shared {tmp_path}/host && exec \"$@\""
+    script = f'mount -t tmpfs t {tmp_path}/host && mount --make-shared {tmp_path}/host && exec "$@"'
     (tmp_path / "host").mkdir()
     bench.prefix = ("unshare", "-m", "sh", "-c", script, "sh")
     source = tmp_path / "host"
     words = {"/none": [], "/private": ["rprivate"], "/slave": ["rslave"], "/shared": ["rshared"]}
     output = _mountinfo(bench, *(_bind(source, target, "rbind", *options) for target, options in words.items()))
-    tags = {target: [f.split(":")[0] for f in _line(output, target)[6:] if ":" in f and not f.startswith("/")][:1] for target in words}
+    tags = {
+        target: [f.split(":")[0] for f in _line(output, target)[6:] if ":" in f and not f.startswith("/")][:1]
+        for target in words
+    }
     assert tags == {"/none": ["master"], "/private": [], "/slave": ["master"], "/shared": ["shared"]}
 
 
@@ -93,7 +95,9 @@ def test_recursive_and_single_read_only(bench: Bench, tmp_path: Path) -> None:
         _bind(source, "/flat", "bind", "rro"),
     ]
     output = _mountinfo(bench, *mounts)
-    flags = {target: _line(output, target)[5][:2] for target in ("/single", "/single/sub", "/deep", "/deep/sub", "/flat")}
+    flags = {
+        target: _line(output, target)[5][:2] for target in ("/single", "/single/sub", "/deep", "/deep/sub", "/flat")
+    }
     assert flags == {"/single": "ro", "/single/sub": "rw", "/deep": "ro", "/deep/sub": "ro", "/flat": "ro"}
     assert "/flat/sub" not in output
 
@@ -108,6 +112,15 @@ def test_target_through_links_of_the_image_stays_in_the_root(bench: Bench, tmp_p
     assert all(_line(output, target) for target in ("/run/deep/x", "/tmp/y", "/tmp/new/z"))
     assert (bench.root / "run/deep/x").is_dir()
     assert not os.path.exists("/run/deep")
+
+
+def test_mount_table_has_the_specification_s_order(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    first, last = _bind(tmp_path / "d", "/mnt", "rbind"), _bind(tmp_path / "d", "/mnt3", "bind")
+    mounts = [first, Mount(destination="/mnt2", type="tmpfs"), last]
+    targets = [line.split()[4] for line in _mountinfo(bench, *mounts).splitlines()]
+    wanted = ["/", *(mount.destination for mount in DEFAULT_MOUNTS), "/mnt", "/mnt2", "/mnt3"]
+    assert targets[: len(wanted)] == wanted
 
 
 def test_file_system_options_and_targets_in_order(bench: Bench) -> None:
@@ -170,12 +183,7 @@ def test_overlay_root_as_on_a_kernel_before_6_8(bench: Bench, tmp_path: Path) ->
     layers = _layers(tmp_path / "a:b,c", 3)
     spec = _overlay(bench, bench.spec("sh", "-c", "cat file*; cat /proc/self/mountinfo"), layers, tmp_path / "o")
     plan = compile_plan(spec, stdio=Stdio(), log=None, descriptors=Descriptors())
-    data = bytearray(plan.encode())
-    at = 16
-    while int.from_bytes(data[at : at + 2], "little") != Code.NEW:
-        at += int.from_bytes(data[at + 4 : at + 8], "little")
-    data[at + 24] = NEW_LEGACY
-    result = bench.run_plan(replace(plan, data=bytes(data)))
+    result = bench.run_plan(with_legacy(plan, "overlay"))
     assert result.start.startswith("started"), result.failure()
     assert result.output.startswith("012")
     assert " - overlay overlay " in result.output
@@ -258,7 +266,10 @@ def test_part_of_a_volume_cannot_lead_out_of_it(bench: Bench, tmp_path: Path) ->
 def test_cgroups_of_v1(bench: Bench, tmp_path: Path) -> None:
     if host.detect().cgroups.layout == "v2":
         pytest.skip("this machine has cgroup v2")
-    places = [CgroupMount("/sys/fs/cgroup/memory", "memory", ()), CgroupMount("/sys/fs/cgroup/cpu", "cpu,x", ("cpu", "x"))]
+    places = [
+        CgroupMount("/sys/fs/cgroup/memory", "memory", ()),
+        CgroupMount("/sys/fs/cgroup/cpu", "cpu,x", ("cpu", "x")),
+    ]
     words = ["ro", "nosuid", "noexec", "nodev"]
     spec = bench.spec("sh", "-c", "cat /proc/self/mountinfo; ls -l /sys/fs/cgroup; mkdir /sys/fs/cgroup/memory/x")
     cgroup = Mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup", options=words)

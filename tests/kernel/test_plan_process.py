@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.kernel.bundles import DEFAULT_CAPABILITIES
 
 from estiba.errors import StartFailed
 from estiba.linux import capabilities
 from estiba.oci.runtime_spec import Capabilities, Namespace, Rlimit, Seccomp, SeccompRule, User
-from tests.kernel.bundles import DEFAULT_CAPABILITIES
 
 if TYPE_CHECKING:
-    from estiba.oci.runtime_spec import Spec
     from tests.kernel.bundles import Bench
+
+    from estiba.oci.runtime_spec import Spec
 
 DEFAULT = 0xA80425FB
 SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")

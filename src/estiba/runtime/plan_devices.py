@@ -32,7 +32,7 @@ _DEFAULT_LINKS: Final = (
 
 
 def add_devices(spec: Spec, mounts: MountPlan, *, own_user: bool) -> None:
-    """Nodes and links in /dev, unless /dev is a bind of another one. In a user namespace nodes are the host's, bound."""
+    """Nodes and links in /dev, unless that is a bind of another one. In a user namespace the host's nodes are bound."""
     if any(mount.destination.rstrip("/") == "/dev" and _is_bind(mount.options) for mount in spec.mounts):
         return
     own = {path for path, _, _ in _DEFAULT_NODES}

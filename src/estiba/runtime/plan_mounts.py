@@ -1,7 +1,8 @@
 """The mounts of a container as plan records: its root, new file systems, binds, cgroups, masks.
 
-What is taken from the host is cloned before the child exists, in the host's mount namespace ("outer"): so a bind can
-stay a peer of the host's mount, and a user namespace needs no rights on host paths. The child attaches everything.
+A bind is cloned in the child, just before it is attached, so that the mount table inside has the specification's order.
+Some must be cloned before the child exists, in the host's mount namespace ("outer"): what stays a peer of the host's
+mount (`shared`), what comes by descriptor, and everything for a user namespace, which has no rights on host paths.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from estiba.runtime.plan_operations import (
     Code,
     encode,
 )
-from estiba.runtime.plan_options import MS_REC, MS_SLAVE, NODEV, NOEXEC, NOSUID, Attributes, Options
+from estiba.runtime.plan_options import MS_REC, MS_SHARED, MS_SLAVE, NODEV, NOEXEC, NOSUID, Attributes, Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,8 @@ class MountPlan:
         else:
             self._new_root(slot, first, options, place)
         self._map_ids(slot, first)
-        self.inner.append(encode(Code.ROOT, slot, strings=(place,)))
+        # The namespace's own root may not enter the host's directories: there the root is stacked on `/`.
+        self.inner.append(encode(Code.ROOT, slot, strings=("/" if self._user_namespace else place,)))
 
     def _new_root(self, slot: int, mount: Mount, options: Options, place: str) -> None:
         """A file system made for this root. In a user namespace the host makes it, which has the rights."""
@@ -135,22 +137,27 @@ class MountPlan:
     def _tree(self, slot: int, source: str, options: Options, destination: str) -> None:
         """A clone of something of the host, or a detached mount that the engine made, with its attributes."""
         flags = TREE_RECURSIVE if options.bind == "rbind" else 0
+        by_number = destination in self._trees or destination in self._sources
+        outer = by_number or self._user_namespace or options.propagation & MS_SHARED
+        target = self.outer if outer else self.inner
         if destination in self._trees:
-            self.outer.append(encode(Code.TREE, slot, TREE_ADOPT, self._trees[destination]))
+            target.append(encode(Code.TREE, slot, TREE_ADOPT, self._trees[destination]))
         elif destination in self._sources:
-            self.outer.append(encode(Code.TREE, slot, flags, self._sources[destination]))
+            target.append(encode(Code.TREE, slot, flags, self._sources[destination]))
         elif options.subpath:
-            self.outer.append(encode(Code.TREE, slot, flags, NONE, strings=(source, options.subpath)))
+            target.append(encode(Code.TREE, slot, flags, NONE, strings=(source, options.subpath)))
         else:
-            self.outer.append(encode(Code.TREE, slot, flags, NONE, strings=(source,)))
-        self.outer.append(_attributes(slot, options))
+            target.append(encode(Code.TREE, slot, flags, NONE, strings=(source,)))
+        target.append(_attributes(slot, options, slave=bool(outer)))
 
     def _map_ids(self, slot: int, mount: Mount | None) -> None:
         if mount is None or not (mount.uid_mappings or mount.gid_mappings):
             return
         if mount.destination not in self._idmaps:
             raise Unsupported(f"cannot map ids of the mount at {mount.destination}: no user namespace was given for it")
-        self.outer.append(encode(Code.IDMAP, slot, self._idmaps[mount.destination], 1))
+        outer = self._user_namespace or mount.destination in self._trees or mount.destination in self._sources
+        target = self.outer if outer or _options(mount).propagation & MS_SHARED else self.inner
+        target.append(encode(Code.IDMAP, slot, self._idmaps[mount.destination], 1))
 
     def _cgroup(self, destination: str, options: Options) -> None:
         """v2: the container's own view by a new mount, v1: a tmpfs with each hierarchy's directory bound in it."""
@@ -190,13 +197,16 @@ def _check_destination(mount: Mount, options: Options) -> None:
         raise InvalidArgument(f"the mount at {path} has no type")
 
 
-def _attributes(slot: int, options: Options) -> bytes:
-    """Attributes and propagation of a cloned tree; without a word about it, it is a slave of the host's mount."""
-    propagation = options.propagation or MS_SLAVE | MS_REC
+def _attributes(slot: int, options: Options, *, slave: bool) -> bytes:
+    """Attributes and propagation of a cloned tree, if there are any.
+
+    Without a word about propagation it is a slave of the host's mount: what is cloned in the child is so already.
+    """
+    propagation = options.propagation or (MS_SLAVE | MS_REC if slave else 0)
     deep_propagation, shallow = (propagation & ~MS_REC, 0) if propagation & MS_REC else (0, propagation)
     single, deep = options.single, options.recursive
     if options.bind != "rbind":  # one mount: the difference does not matter
-        return _attribute_record(slot, _merged(single, deep), propagation & ~MS_REC, 0)
+        single, deep, shallow, deep_propagation = _merged(single, deep), Attributes(), propagation & ~MS_REC, 0
     records = b""
     if single or shallow:
         records = _attribute_record(slot, single, shallow, 0)
