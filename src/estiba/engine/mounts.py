@@ -1,5 +1,7 @@
-"""What a container mounts: the strings of --volume, the structs of --mount, --tmpfs, VOLUMEs of the image and
---volumes-from become one list, each target once.
+"""What a container mounts: the strings of --volume, the structs of --mount, VOLUMEs of the image and --volumes-from
+become one list, each target once.
+
+MountPoint.options are for binds `non-recursive` and `read-only-non-recursive`, for tmpfs the words of tmpfs_options.
 """
 
 from __future__ import annotations
@@ -10,147 +12,181 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from estiba.engine import tmpfs_options
 from estiba.engine.state import MountPoint
-from estiba.errors import InvalidArgument, SystemFailure
-from estiba.volumes.volume import check_name
+from estiba.errors import InvalidArgument
+from estiba.volumes.local import check_subpath
+from estiba.volumes.volume import check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator, Mapping
 
     from estiba.engine.config import ContainerConfig, HostConfig, MountRequest
     from estiba.engine.state import Container
 
 _PROPAGATION: Final = frozenset({"private", "rprivate", "slave", "rslave", "shared", "rshared"})
-_CONSISTENCY: Final = frozenset({"consistent", "cached", "delegated", "default"})
-_TYPES: Final = ("bind", "volume", "tmpfs", "image")
+# words of a mode; of each kind one may be there
+_MODES: Final = (
+    frozenset({"ro", "rw"}),
+    frozenset({"z", "Z"}),
+    frozenset({"nocopy"}),
+    _PROPAGATION,
+    frozenset({"consistent", "cached", "delegated"}),
+)
+_INHERITED: Final = ("bind", "volume", "image")
 
 
-def resolve_mounts(config: ContainerConfig, host: HostConfig, find: Callable[[str], Container]) -> list[MountPoint]:
-    """The mounts of a request; those of type volume without a name are anonymous, their source is not yet known.
+def resolve_mounts(config: ContainerConfig, host: HostConfig, get: Callable[[str], Container]) -> list[MountPoint]:
+    """The mounts of a request; a volume without a name is anonymous, and sources of volumes are not known yet.
 
-    Raises InvalidArgument and SystemFailure in Docker's words; NotFound for a container of --volumes-from.
+    What --volumes-from brings gives way to what the request itself puts there, an image's VOLUME to everything else.
+    Raises InvalidArgument in Docker's words; what `get` raises for an unknown container.
     """
-    found: dict[str, MountPoint] = {}
-    for mount in _inherited(host, find):
-        found[mount.destination] = mount
-    asked: set[str] = set()
-    for mount in _asked(host):
+    found = {mount.destination: mount for mount in _inherited(host, get)}
+    asked = set(map(clean, host.tmpfs or ()))
+    for shown, mount in _asked(host):
         if mount.destination in asked:
-            raise InvalidArgument(f"Duplicate mount point: {mount.destination}")
+            raise InvalidArgument(f"Duplicate mount point: {shown}")
         asked.add(mount.destination)
         found[mount.destination] = mount
-    for path in config.volumes or {}:
-        destination = _target(path, path)
-        if destination not in found and destination not in (host.tmpfs or {}):
+    for path in config.volumes or ():
+        destination = clean(path)
+        if destination == "/":
+            raise _invalid("volume", "invalid specification: destination can't be '/'")
+        if destination not in found and destination not in asked:
             found[destination] = MountPoint(type="volume", destination=destination, driver="local", anonymous=True)
     return list(found.values())
 
 
-def _asked(host: HostConfig) -> Iterable[MountPoint]:
-    for text in host.binds or []:
-        yield parse_bind(text)
-    for request in host.mounts or []:
-        yield from_request(request)
-    for path in host.tmpfs or {}:
-        check_tmpfs_options((host.tmpfs or {})[path])
+def clean(path: str) -> str:
+    """The absolute path without `.`, `..` and needless slashes; a relative one counts from the root."""
+    return posixpath.normpath("/" + path.lstrip("/"))
 
 
-def _inherited(host: HostConfig, find: Callable[[str], Container]) -> Iterable[MountPoint]:
-    for entry in host.volumes_from or []:
+def _asked(host: HostConfig) -> Iterator[tuple[str, MountPoint]]:
+    """The mounts of Binds and Mounts, each with its target as the error about a duplicate shows it."""
+    for text in host.binds or ():
+        mount = parse_bind(text, host.volume_driver)
+        yield mount.destination, mount
+    for request in host.mounts or ():
+        yield request.target, from_request(request)
+
+
+# --volumes-from
+
+
+def _inherited(host: HostConfig, get: Callable[[str], Container]) -> Iterator[MountPoint]:
+    for entry in host.volumes_from or ():
+        if not entry:
+            raise InvalidArgument("volumes-from specification cannot be an empty string")
         reference, _, mode = entry.partition(":")
-        if mode and mode not in ("ro", "rw", "z", "Z", "ro,z", "rw,z", "ro,Z", "rw,Z"):
-            raise SystemFailure(f"invalid mode: {mode}")
-        read_only = "ro" in mode.split(",")
-        for mount in find(reference).mounts:
-            yield replace(
-                mount, rw=mount.rw and not read_only, mode=mode or mount.mode, no_copy=True, anonymous=mount.anonymous
-            )
+        words = _parse_mode(mode)
+        if words & (_PROPAGATION | {"nocopy"}):
+            raise InvalidArgument(f"invalid mode: {mode}")
+        for mount in get(reference).mounts:
+            if mount.type in _INHERITED:
+                writable = mount.rw and "ro" not in words
+                yield replace(mount, rw=writable, mode="", no_copy=True, anonymous=False, create_source=False)
 
 
 # --volume
 
 
-def parse_bind(text: str) -> MountPoint:
-    """`source:target[:mode]`, or a target alone: an anonymous volume."""
+def parse_bind(text: str, volume_driver: str = "") -> MountPoint:
+    """`SOURCE:TARGET[:MODE]`, or a target alone: an anonymous volume.
+
+    Raises InvalidArgument in Docker's words.
+    """
     parts = text.split(":")
-    if len(parts) > 3 or not all(parts[:2]):
-        raise SystemFailure(f"invalid volume specification: '{text}'")
-    if len(parts) == 1:
-        return MountPoint(type="volume", destination=_target(parts[0], text), driver="local", anonymous=True)
-    source, target = parts[0], _target(parts[1], text)
+    if not parts[0] or len(parts) > 3 or (len(parts) == 2 and _is_mode(parts[1])):
+        raise InvalidArgument(f"invalid volume specification: '{text}'")
+    source, target = ("", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
     mode = parts[2] if len(parts) == 3 else ""
-    words = _mode(mode)
-    read_only = "ro" in words
-    propagation = next((word for word in words if word in _PROPAGATION), "")
-    if source.startswith("/"):
+    words = _parse_mode(mode)
+    kind = "bind" if source.startswith("/") else "volume"
+    problem = _target_problem(target)
+    if not problem and kind == "bind" and "nocopy" in words:
+        problem = "field VolumeOptions must not be specified"
+    if not problem and kind == "volume" and words & _PROPAGATION:
+        problem = "field BindOptions must not be specified"
+    if problem:
+        raise InvalidArgument(
+            f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": {problem}"
+        )
+    if kind == "bind":
         return MountPoint(
             type="bind",
-            source=posixpath.normpath(source),
-            destination=target,
+            source=clean(source),
+            destination=clean(target),
             mode=mode,
-            rw=not read_only,
-            propagation=propagation or "rprivate",
+            rw="ro" not in words,
+            propagation=next(iter(words & _PROPAGATION), "rprivate"),
             create_source=True,
         )
-    if propagation:
-        raise SystemFailure(f"invalid volume specification: '{text}'")
-    check_name(source)
     return MountPoint(
         type="volume",
         name=source,
-        destination=target,
-        driver="local",
+        destination=clean(target),
+        driver=volume_driver or "local",
         mode=mode or "z",
-        rw=not read_only,
+        rw="ro" not in words,
         no_copy="nocopy" in words,
+        anonymous=not source,
     )
 
 
-def _mode(mode: str) -> set[str]:
-    words = [word for word in mode.split(",") if word]
-    known = {"ro", "rw", "z", "Z", "nocopy", "copy"} | _PROPAGATION | _CONSISTENCY
-    kinds = [{"ro", "rw"}, {"z", "Z"}, {"nocopy", "copy"}, _PROPAGATION, _CONSISTENCY]
-    if any(word not in known for word in words) or any(sum(word in kind for word in words) > 1 for kind in kinds):
-        raise SystemFailure(f"invalid mode: {mode}")
-    return set(words)
+def _parse_mode(mode: str) -> set[str]:
+    if not _is_mode(mode):
+        raise InvalidArgument(f"invalid mode: {mode}")
+    return set(mode.split(",")) if mode else set()
 
 
-def _target(path: str, specification: str) -> str:
-    problem = ""
-    if not path.startswith("/"):
-        problem = f"invalid mount path: '{path}' mount path must be absolute"
-    elif posixpath.normpath(path) in ("/", "//"):
-        problem = "invalid specification: destination can't be '/'"
-    if problem:
-        raise SystemFailure(
-            f"invalid volume specification: '{specification}': invalid mount config for type \"bind\": {problem}"
-        )
-    return posixpath.normpath(path)
+def _is_mode(text: str) -> bool:
+    if not text:
+        return True
+    words = text.split(",")
+    counts = [sum(word in kind for word in words) for kind in _MODES]
+    return sum(counts) == len(words) and max(counts) == 1
+
+
+def _target_problem(target: str) -> str:
+    if not target:
+        return "field Target must not be empty"
+    if clean(target) == "/":
+        return "invalid specification: destination can't be '/'"
+    if not target.startswith("/"):
+        return f"invalid mount path: '{target}' mount path must be absolute"
+    return ""
+
+
+def check_tmpfs_targets(tmpfs: Mapping[str, str] | None) -> None:
+    """Raises InvalidArgument for a --tmpfs whose target cannot be; its options show at the start, as in Docker."""
+    for target in tmpfs or ():
+        if not target.startswith("/"):
+            raise InvalidArgument(f"invalid mount path: '{target}' mount path must be absolute")
+        if clean(target) == "/":
+            raise InvalidArgument("invalid specification: destination can't be '/'")
 
 
 # --mount
 
 
 def from_request(request: MountRequest) -> MountPoint:
-    """A struct of HostConfig.Mounts. Raises InvalidArgument."""
-    kind = request.type
-    if kind not in _TYPES:
-        raise _invalid(kind, "mount type unknown")
-    if not request.target:
-        raise _invalid(kind, "field Target must not be empty")
-    if not request.target.startswith("/"):
-        raise _invalid(kind, f"invalid mount path: '{request.target}' mount path must be absolute")
-    destination = posixpath.normpath(request.target)
-    if destination in ("/", "//"):
-        raise _invalid(kind, "invalid specification: destination can't be '/'")
+    """A struct of HostConfig.Mounts. Raises InvalidArgument in Docker's words."""
     _check_foreign_options(request)
-    if kind == "bind":
-        return _bind(request, destination)
-    if kind == "volume":
-        return _volume(request, destination)
-    if kind == "image":
-        return _image(request, destination)
-    return _tmpfs(request, destination)
+    if problem := _target_problem(request.target):
+        raise _invalid(request.type, problem)
+    destination = clean(request.target)
+    match request.type:
+        case "bind":
+            return _bind(request, destination)
+        case "volume":
+            return _volume(request, destination)
+        case "tmpfs":
+            return _tmpfs(request, destination)
+        case "image":
+            return _image(request, destination)
+    raise _invalid(request.type, "mount type unknown")
 
 
 def _invalid(kind: str, problem: str) -> InvalidArgument:
@@ -158,71 +194,94 @@ def _invalid(kind: str, problem: str) -> InvalidArgument:
 
 
 def _check_foreign_options(request: MountRequest) -> None:
-    for kind, field, value in (
+    for kind, field, options in (
         ("bind", "BindOptions", request.bind_options),
         ("volume", "VolumeOptions", request.volume_options),
-        ("image", "ImageOptions", request.image_options),
         ("tmpfs", "TmpfsOptions", request.tmpfs_options),
     ):
-        if value is not None and kind != request.type:
-            raise _invalid(request.type, f"field {field} must not be specified")
+        if options is not None and request.type != kind:
+            raise InvalidArgument(f'{field} must not be specified on mount type "{request.type}"')
+    if request.image_options is not None and request.type != "image":
+        raise _invalid(request.type, "field ImageOptions must not be specified")
 
 
 def _bind(request: MountRequest, destination: str) -> MountPoint:
     if not request.source:
         raise _invalid("bind", "field Source must not be empty")
+    options = request.bind_options
+    propagation = options.propagation if options is not None else ""
+    if propagation and propagation not in _PROPAGATION:
+        raise _invalid("bind", f"invalid propagation mode: {propagation}")
     if not request.source.startswith("/"):
         raise _invalid("bind", f"invalid mount path: '{request.source}' mount path must be absolute")
-    options = request.bind_options
     create = options is not None and options.create_mountpoint
-    if not create and not os.path.lexists(request.source):
+    if not create and not os.path.exists(request.source):
         raise _invalid("bind", f"bind source path does not exist: {request.source}")
-    chosen: list[str] = []
-    propagation = "rprivate"
-    if options is not None:
-        propagation = options.propagation or propagation
-        if propagation not in _PROPAGATION:
-            raise _invalid("bind", f"invalid propagation mode: {propagation}")
-        if options.non_recursive:
-            chosen.append("non-recursive")
-        if options.read_only_non_recursive:
-            chosen.append("read-only-non-recursive")
-        if options.read_only_force_recursive:
-            if propagation != "rprivate":
-                raise _invalid("bind", "ReadOnlyForceRecursive requires the propagation to be rprivate")
-            chosen.append("read-only-force-recursive")
     return MountPoint(
         type="bind",
-        source=posixpath.normpath(request.source),
+        source=clean(request.source),
         destination=destination,
         rw=not request.read_only,
-        propagation=propagation,
-        options=tuple(chosen),
+        propagation=propagation or "rprivate",
+        options=_recursion(request),
         create_source=create,
     )
 
 
+def _recursion(request: MountRequest) -> tuple[str, ...]:
+    """What of a bind is not recursive. To be read-only all the way down is the default and always possible here."""
+    options = request.bind_options
+    if options is None:
+        return ()
+    conflict = ""
+    if options.read_only_non_recursive and not request.read_only:
+        conflict = "!ReadOnly && BindOptions.ReadOnlyNonRecursive"
+    elif options.read_only_force_recursive and not request.read_only:
+        conflict = "!ReadOnly && BindOptions.ReadOnlyForceRecursive"
+    elif options.read_only_force_recursive and options.read_only_non_recursive:
+        conflict = "ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive"
+    if conflict:
+        raise InvalidArgument(f"mount options conflict: {conflict}")
+    chosen = (
+        ("non-recursive", options.non_recursive),
+        ("read-only-non-recursive", options.read_only_non_recursive),
+    )
+    return tuple(word for word, wanted in chosen if wanted)
+
+
 def _volume(request: MountRequest, destination: str) -> MountPoint:
-    options = request.volume_options
-    if not request.source and request.read_only:
-        raise _invalid("volume", "must not set ReadOnly mode when using anonymous volumes")
-    if request.source:
-        check_name(request.source)
+    options, named = request.volume_options, bool(request.source)
     subpath = options.subpath if options is not None else ""
-    if subpath and not request.source:
-        raise _invalid("volume", "must not set Subpath when using anonymous volumes")
-    driver = options.driver_config.name if options is not None and options.driver_config is not None else ""
+    if subpath:
+        if not named:
+            raise _invalid("volume", "must not set Subpath when using anonymous volumes")
+        check_subpath(subpath)
+    if request.read_only and not named:
+        raise _invalid("volume", "must not set ReadOnly mode when using anonymous volumes")
+    driver = options.driver_config if options is not None else None
+    if driver is not None:
+        check_options(request.source, driver.options or {})
     return MountPoint(
         type="volume",
         name=request.source,
         destination=destination,
-        driver=driver or "local",
+        driver=(driver.name if driver is not None else "") or "local",
         mode="z",
         rw=not request.read_only,
         subpath=subpath,
         no_copy=options is not None and options.no_copy,
-        anonymous=not request.source,
+        anonymous=not named,
     )
+
+
+def _tmpfs(request: MountRequest, destination: str) -> MountPoint:
+    if request.source:
+        raise _invalid("tmpfs", "field Source must not be specified")
+    try:
+        words = tmpfs_options.from_request(request.tmpfs_options, read_only=request.read_only)
+    except InvalidArgument as error:
+        raise _invalid("tmpfs", error.message) from None
+    return MountPoint(type="tmpfs", destination=destination, rw=not request.read_only, options=words)
 
 
 def _image(request: MountRequest, destination: str) -> MountPoint:
@@ -232,37 +291,3 @@ def _image(request: MountRequest, destination: str) -> MountPoint:
     return MountPoint(
         type="image", name=request.source, source=request.source, destination=destination, rw=False, subpath=subpath
     )
-
-
-def _tmpfs(request: MountRequest, destination: str) -> MountPoint:
-    if request.source:
-        raise _invalid("tmpfs", "field Source must not be specified")
-    chosen: list[str] = []
-    options = request.tmpfs_options
-    if options is not None:
-        if options.size_bytes:
-            chosen.append(f"size={options.size_bytes}")
-        if options.mode:
-            chosen.append(f"mode={options.mode:o}")
-        chosen += ["=".join(pair) for pair in options.options or []]
-    check_tmpfs_options(",".join(chosen))
-    return MountPoint(type="tmpfs", destination=destination, rw=not request.read_only, options=tuple(chosen))
-
-
-# --tmpfs
-
-_TMPFS_WORDS: Final = frozenset(
-    {"rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "async", "atime", "noatime"}
-    | {"diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "mand", "nomand"}
-    | {"dirsync", "remount", "bind", "rbind", "private", "rprivate", "shared", "rshared", "slave", "rslave"}
-    | {"unbindable", "runbindable"}
-)
-_TMPFS_KEYS: Final = frozenset({"mode", "size", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"})
-
-
-def check_tmpfs_options(text: str) -> None:
-    """Raises SystemFailure for an option that tmpfs has not, as Docker does at the start."""
-    for option in text.split(","):
-        key, separator, _ = option.partition("=")
-        if option and (key not in _TMPFS_KEYS if separator else option not in _TMPFS_WORDS):
-            raise InvalidArgument(f'invalid tmpfs option "{option}"')

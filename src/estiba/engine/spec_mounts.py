@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from estiba.engine import tmpfs_options
+from estiba.engine.mounts import clean
 from estiba.engine.spec_process import INIT_TARGET
 from estiba.oci.runtime_spec import Mount
 from estiba.runtime.plan_options import SUBPATH
@@ -100,4 +101,4 @@ def _bind_options(point: MountPoint) -> Iterator[str]:
 
 def _tmpfs_mounts(container: Container) -> Iterator[Mount]:
     for path, options in (container.host.tmpfs or {}).items():
-        yield _mount(path, "tmpfs", "tmpfs", *tmpfs_options.merged(options.split(",")))
+        yield _mount(clean(path), "tmpfs", "tmpfs", *tmpfs_options.merged(options.split(",")))
