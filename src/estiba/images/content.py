@@ -34,7 +34,7 @@ class Content:
         self.layers = layers
         self.blobs = BlobStore(root)
         self.records = ImageRecords(database, self.blobs)
-        self.records.on_change(self._publish)
+        self.records.on_change(self.publish)
         self.pins = Pins()
         self._commit = threading.Lock()
         self._index = threading.Lock()
@@ -64,7 +64,7 @@ class Content:
         """Bytes of the files in layers that are there."""
         return sum(self.layers.get(key).size for key in keys)
 
-    def _publish(self) -> None:
-        """The change is recorded already: an index that can't be written now is written with the next one."""
+    def publish(self) -> None:
+        """Bring index.json up to date. A change is recorded already: what can't be written now comes next time."""
         with self._index, contextlib.suppress(EstibaError):
             write_index(self.blobs, self.records)

@@ -29,7 +29,7 @@ def write_index(blobs: BlobStore, records: ImageRecords) -> None:
         except EstibaError:
             continue
         plain = Descriptor(media_type=manifests.MANIFEST, digest=image.manifest, size=size)
-        entries += named_descriptors(plain, [str(name) for name in records.names(image.id) if name.tag])
+        entries += named_descriptors(plain, [(str(name), str(name)) for name in records.names(image.id) if name.tag])
     with explained("write the image index", blobs.directory):
         write_file(
             blobs.directory / "index.json",
@@ -39,8 +39,8 @@ def write_index(blobs: BlobStore, records: ImageRecords) -> None:
         )
 
 
-def named_descriptors(descriptor: Descriptor, names: list[str]) -> list[Descriptor]:
-    """The descriptor once for each name; as it is when there is none."""
+def named_descriptors(descriptor: Descriptor, names: list[tuple[str, str]]) -> list[Descriptor]:
+    """The descriptor once for each (whole name, what ref.name says); as it is when there is none."""
     if not names:
         return [descriptor]
     return [
@@ -48,7 +48,7 @@ def named_descriptors(descriptor: Descriptor, names: list[str]) -> list[Descript
             media_type=descriptor.media_type,
             digest=descriptor.digest,
             size=descriptor.size,
-            annotations={manifests.IMAGE_NAME: name, manifests.REF_NAME: name},
+            annotations={manifests.IMAGE_NAME: name, manifests.REF_NAME: short},
         )
-        for name in names
+        for name, short in names
     ]

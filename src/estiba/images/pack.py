@@ -299,5 +299,4 @@ def _sparse_extents(descriptor: int, found: os.stat_result) -> tuple[int, ...] |
         aligned = length % BLOCK == 0 or offset + length == found.st_size  # GNU tar reads nothing else
         if len(numbers) > 2 * _SPARSE_EXTENTS or not aligned:
             return None
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return tuple(numbers)
+    return (*numbers, found.st_size, 0)  # an empty part says where the file ends, as GNU tar wants it

@@ -91,6 +91,12 @@ class ImageRecords:
         with self._lock:
             return sorted((name for name, image in self._names.items() if image == identity), key=str)
 
+    def repository(self, reference: Reference) -> list[tuple[Reference, Image]]:
+        """The tags of a repository with their images, sorted."""
+        with self._lock:
+            found = [name for name in self._names if name.name == reference.name and name.tag]
+            return [(name, self._images[self._names[name]]) for name in sorted(found, key=str)]
+
     def children(self, identity: str) -> list[Image]:
         """The images committed from this one."""
         with self._lock:
@@ -124,6 +130,18 @@ class ImageRecords:
             self._names.update(dict.fromkeys(wanted, new.id))
             self._refresh(new.id, *(identity for _, identity in moved))
         return moved
+
+    def retag(self, identity: str, name: Reference) -> None:
+        """Give an image that is here a further name, which another one may have had. Raises NotFound."""
+        with self._lock:
+            if identity not in self._images:
+                raise NotFound(f"No such image: {identity}")
+            previous = self._names.get(name)
+            with self._database.write(durable=True) as c:
+                c.execute("INSERT OR REPLACE INTO image_reference VALUES (?, ?)", (str(name), identity))
+                c.execute("UPDATE image SET tagged = ? WHERE id = ?", (time.time_ns(), identity))
+            self._names[name] = identity
+            self._refresh(identity, *([previous] if previous and previous != identity else []))
 
     def untag(self, names: Iterable[Reference]) -> None:
         """Forget names."""
@@ -236,12 +254,13 @@ def parse_name(name: str) -> Reference:
     return references.parse(name)
 
 
-def no_such_image(name: str) -> NotFound:
-    """Docker's error: names are shown with their tag, ids as they are."""
+def no_such_image(name: str, *, tagged: bool = True) -> NotFound:
+    """Docker's error: names are shown with their tag (`save` alone leaves that away), ids as they are."""
     if name.startswith("sha256:") and len(name) == 71:
         return NotFound(f"No such image: {name}")
     try:
-        shown = references.parse(name).with_default_tag().familiar
+        reference = references.parse(name)
+        shown = (reference.with_default_tag() if tagged else reference).familiar
     except InvalidArgument:
         shown = f"sha256:{name}" if len(name) == 64 else name
     return NotFound(f"No such image: {shown}")

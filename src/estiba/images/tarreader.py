@@ -39,7 +39,7 @@ _META_HEADERS: Final = 8
 # What may follow the end mark (tapes are padded to their record size).
 _TRAILER: Final = 16 << 20
 _MAX_SIZE: Final = (1 << 63) - 1
-_MAX_TIME: Final = 1 << 62
+_MAX_TIME: Final = (1 << 62) * 1_000_000_000
 _MAX_ID: Final = (1 << 32) - 2
 _BILLION: Final = 1_000_000_000
 
@@ -269,18 +269,19 @@ class TarReader:
         kind = _KINDS.get(type_byte)
         if kind is None:
             raise ValueError(f"unsupported type {type_byte!r}")
-        if kind is Kind.FILE and name.endswith(b"/") and type_byte in b"\x000":
-            kind = Kind.DIRECTORY
         values = {"uid": parse_number(uid), "gid": parse_number(gid), "size": parse_number(size)}
         values["mtime"] = parse_number(mtime) * _BILLION
         extents: tuple[int, ...] | None = None
         xattrs: dict[bytes, bytes] | None = None
         link = link.partition(b"\0")[0]
+        records: list[tuple[bytes, bytes]] = []
         if overrides is not None or self._globals:
             records = [*self._globals.items(), *(overrides.records if overrides else ())]
             name, link, xattrs = self._apply(records, overrides, values, (name, link))
-            if kind is Kind.FILE:
-                extents = self._pax_sparse(records, values)
+        if kind is Kind.FILE and name.endswith(b"/") and type_byte in b"\x000":
+            kind = Kind.DIRECTORY  # as v7 archives have them
+        if kind is Kind.FILE and records:
+            extents = self._pax_sparse(records, values)
         if extents is None:
             self._stored(values["size"] if kind is Kind.FILE or type_byte == b"D" else 0)
             if type_byte == b"S":

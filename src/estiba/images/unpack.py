@@ -193,8 +193,8 @@ class _LayerExtractor(Extractor):
             found = os.stat(name, dir_fd=source, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        if stat.S_ISDIR(found.st_mode) or is_whiteout(found):
-            return False
+        if stat.S_ISDIR(found.st_mode):
+            raise ValueError(f"hard link to the directory {shown(path)}")
         copy_entry(source, self.parent(above), name)
         return True
 
