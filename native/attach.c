@@ -17,6 +17,7 @@ enum { INPUT_SIZE = 16384, INPUT_READ = INPUT_SIZE - DETACH_KEYS, HEADER_SIZE = 
 
 struct attachment {
 	int descriptor; /* -1: the place is free */
+	uint32_t tag;   /* in epoll's data: place, and above it a count, for a notice may come after the place changed hands */
 	uint32_t id;
 	uint32_t connection; /* that asked for it: a held attachment doesn't outlive it */
 	uint16_t flags;
@@ -37,6 +38,14 @@ static struct attachment attachments[ATTACHMENTS];
 static int places; /* used so far; the pages behind them are never touched */
 static uint8_t inputs[ATTACHMENTS][INPUT_SIZE] __attribute__((aligned(4096)));
 static uint8_t scratch[INPUT_READ] __attribute__((aligned(4096)));
+
+static uint32_t last_tag;
+
+static struct attachment *find_tag(uint32_t tag)
+{
+	struct attachment *a = &attachments[tag % ATTACHMENTS];
+	return a->descriptor >= 0 && a->tag == tag ? a : NULL;
+}
 
 static uint32_t index_of(const struct attachment *a)
 {
@@ -105,7 +114,7 @@ static void update_watch(struct attachment *a)
 	if (a->ring_used && !a->held)
 		events |= EPOLLOUT;
 	if (events != a->events)
-		rewatch(a->descriptor, events, WATCH_ATTACHMENT, index_of(a));
+		rewatch(a->descriptor, events, WATCH_ATTACHMENT, a->tag);
 	a->events = events;
 }
 
@@ -402,7 +411,8 @@ int attach_add(const struct attach_request *request)
 		memcpy(a->keys, request->keys, request->keys_size);
 		a->keys_size = (uint32_t)request->keys_size;
 	}
-	int error = watch(a->descriptor, 0, WATCH_ATTACHMENT, index_of(a));
+	a->tag = ++last_tag * ATTACHMENTS + index_of(a);
+	int error = watch(a->descriptor, 0, WATCH_ATTACHMENT, a->tag);
 	if (error < 0) {
 		a->descriptor = -1;
 		return error;
@@ -439,7 +449,7 @@ int attach_release(uint32_t id, int replay)
 		if (a->descriptor < 0 || a->id != id || !a->held || a->replay >= 0)
 			continue;
 		if (replay >= 0) {
-			int error = watch(replay, EPOLLIN, WATCH_REPLAY, (uint32_t)i);
+			int error = watch(replay, EPOLLIN, WATCH_REPLAY, a->tag);
 			if (error < 0)
 				return error;
 			a->replay = replay;
@@ -451,10 +461,11 @@ int attach_release(uint32_t id, int replay)
 	return -ENOENT;
 }
 
-void attach_replayed(uint32_t index)
+void attach_replayed(uint32_t tag)
 {
-	if (attachments[index].descriptor >= 0 && attachments[index].replay >= 0)
-		release(&attachments[index]);
+	struct attachment *a = find_tag(tag);
+	if (a && a->replay >= 0)
+		release(a);
 }
 
 void attach_forget_held(uint32_t connection)
@@ -467,10 +478,10 @@ void attach_forget_held(uint32_t connection)
 	io_regulate();
 }
 
-void attach_ready(uint32_t index, uint32_t events)
+void attach_ready(uint32_t tag, uint32_t events)
 {
-	struct attachment *a = &attachments[index];
-	if (a->descriptor < 0 || a->gone)
+	struct attachment *a = find_tag(tag);
+	if (!a || a->gone)
 		return;
 	if (events & (EPOLLHUP | EPOLLERR))
 		client_gone(a);

@@ -23,6 +23,7 @@ struct request {
 
 static struct connection connections[CONNECTIONS];
 static uint32_t last_serial;
+static int deaf; /* the listener is not watched */
 
 static int send_message(int to, const struct message *head, const void *payload, size_t size, int descriptor)
 {
@@ -247,7 +248,15 @@ void control_open(void)
 	for (int i = 0; i < CONNECTIONS; i++)
 		connections[i].descriptor = -1;
 	add(FD_CONTROL);
-	watch(FD_LISTENER, EPOLLIN, WATCH_LISTENER, 0);
+	deaf = 1;
+	control_listen();
+}
+
+void control_listen(void)
+{
+	if (deaf)
+		watch(FD_LISTENER, EPOLLIN, WATCH_LISTENER, 0);
+	deaf = 0;
 }
 
 void control_accept(void)
@@ -255,8 +264,12 @@ void control_accept(void)
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 	int descriptor = accept4(FD_LISTENER, NULL, NULL, SOCK_CLOEXEC);
-	if (descriptor < 0)
+	if (descriptor < 0) {
+		deaf = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+		if (deaf) /* no descriptors left: the next second may have some */
+			unwatch(FD_LISTENER);
 		return;
+	}
 	if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || (peer.uid != 0 && peer.uid != getuid()))
 		close(descriptor);
 	else

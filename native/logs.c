@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,7 +34,6 @@ static unsigned char out_space[HEAD_ROOM + OUT_FULL + IN_SIZE + PREFIX_MAX + DET
 static unsigned char *const out = out_space + HEAD_ROOM;
 static size_t out_size;
 static int notices = -1; /* inotify */
-static int writer = -1;  /* pidfd; -1: the log is finished */
 static int writer_done;
 static int64_t until_ns;
 
@@ -77,7 +77,7 @@ static void wait_for_news(int to_send)
 	struct pollfd watched[3] = {
 		{.fd = FD_LOGS_CLIENT, .events = to_send ? POLLOUT : POLLRDHUP},
 		{.fd = notices, .events = POLLIN},
-		{.fd = to_send || writer_done ? -1 : writer, .events = POLLIN},
+		{.fd = to_send || writer_done ? -1 : FD_LOGS_WRITER, .events = POLLIN},
 	};
 	int64_t timeout = to_send ? -1 : until_timeout();
 	if (!to_send && notices < 0 && (timeout < 0 || timeout > WITHOUT_INOTIFY))
@@ -285,10 +285,8 @@ int logs_main(void)
 	prctl(PR_SET_NAME, "estiba-logs");
 	if (read_request(&request) < 0)
 		return 2;
-	struct pollfd probe = {.fd = FD_LOGS_WRITER};
-	if (poll(&probe, 1, 0) >= 0 && !(probe.revents & POLLNVAL))
-		writer = FD_LOGS_WRITER;
-	int follows = request.flags & LOGS_FOLLOW && writer >= 0 && !request.end_inode;
+	syscall(SYS_close_range, FD_LOGS_COUNT, ~0u, 0);
+	int follows = request.flags & LOGS_FOLLOW && !request.end_inode;
 	if (follows)
 		start_notices();
 	logs_find(&files);

@@ -67,6 +67,8 @@ void shim_finish(void);
 /* control.c */
 void control_open(void);
 void control_accept(void);
+/* Listens again after a failure. */
+void control_listen(void);
 void control_ready(uint32_t index);
 void control_event(uint16_t type, uint32_t id, uint64_t a, uint64_t b, uint64_t c);
 int control_is_deserted(void);
@@ -105,8 +107,8 @@ void attach_forget_held(uint32_t connection);
 void attach_deliver(int stream, const unsigned char *data, size_t size);
 int attach_has_room(void);
 void attach_feed(void);
-void attach_ready(uint32_t index, uint32_t events);
-void attach_replayed(uint32_t index);
+void attach_ready(uint32_t tag, uint32_t events);
+void attach_replayed(uint32_t tag);
 /* After the exit: closes what has nothing more to send. Returns when to call again (monotonic ns), 0: none is left. */
 uint64_t attach_finish(void);
 void attach_trim(void);

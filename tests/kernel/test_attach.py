@@ -366,13 +366,15 @@ def test_a_held_attachment_goes_on_exactly_where_the_log_was(b: Bench) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.05)  # the unfinished line has no mark that could be waited for
-    ours, attachment = b.client(stdin=False, held=True)
+    ours, attachment = b.client(stdin=False)
     copy = os.dup(attachment.descriptor)
-    number, inode, offset = shim.attach(attachment)
-    assert (inode, offset) == ((b.log.directory / b.log.name).stat().st_ino, len(b.log_text()))
-    feeder.sendall(b"\n")
-    reader = b.runtime.logs(b.log, copy, end=(inode, offset))
-    shim.release(number, reader)
+
+    def replay(inode: int, offset: int) -> int:
+        assert (inode, offset) == ((b.log.directory / b.log.name).stat().st_ino, len(b.log_text()))
+        feeder.sendall(b"\n")
+        return b.runtime.logs(b.log, copy, end=(inode, offset))
+
+    _, reader = shim.attach_replayed(attachment, replay)
     os.close(reader)
     wait_exit(shim)
     text = b"".join(text for _, text in frames(read_all(ours)))

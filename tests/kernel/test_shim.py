@@ -297,6 +297,11 @@ def test_a_resize_without_a_terminal_is_a_conflict(b: Bench) -> None:
         b.run("sleep", "100").resize(1, 1)
 
 
+def test_no_signal_is_blocked_or_ignored_in_a_container(b: Bench) -> None:
+    wait_exit(b.run("grep", "-E", "SigBlk|SigIgn|SigCgt", "/proc/self/status"))
+    assert [line.split("\\")[1] for line in b.log_text().splitlines()] == ["t0000000000000000"] * 3
+
+
 def test_many_starts_at_once(b: Bench) -> None:
     def life(number: int) -> int:
         log = b.log.__class__(b.directory, f"{number}.log", -1, 1)

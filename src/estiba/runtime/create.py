@@ -58,8 +58,8 @@ class Runtime:
 
     @property
     def init_program(self) -> str:
-        """A path from which the shim's program can be bound into a container (as /sbin/docker-init)."""
-        return self._program.source()
+        """The file that is bound, read-only, into a container as /sbin/docker-init (a memfd can't be bound)."""
+        return str(self._program.path)
 
     def container_directory(self, container_id: str) -> Path:
         """The run directory of a container: what Bundle.directory has to be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from estiba.errors import SystemFailure
@@ -43,8 +44,11 @@ def copy_log(program: Program, log: LogFile, request: LogsRequest, client: int, 
 
     Raises SystemFailure when the log's directory is gone or the program cannot run.
     """
-    if len(request.details) > _DETAILS_SIZE:
-        request = LogsRequest(**{**vars(request), "details": request.details[:_DETAILS_SIZE]})
+    request = replace(
+        request,
+        details=request.details[:_DETAILS_SIZE],
+        flags=request.flags if writer is not None else request.flags & ~Logs.FOLLOW,
+    )
     with ExitStack() as resources:
         try:
             directory = os.open(log.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -57,9 +61,8 @@ def copy_log(program: Program, log: LogFile, request: LogsRequest, client: int, 
             protocol.FD_LOGS_REQUEST: wanted,
             protocol.FD_LOGS_CLIENT: client,
             protocol.FD_LOGS_DIRECTORY: directory,
+            protocol.FD_LOGS_WRITER: directory if writer is None else writer,
         }
-        if writer is not None:
-            descriptors[protocol.FD_LOGS_WRITER] = writer
         try:
             pid = program.start("logs", descriptors)
         except OSError as error:

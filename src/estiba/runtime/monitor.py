@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Union
 
 from estiba.errors import Conflict, InvalidArgument, SystemFailure
@@ -23,6 +23,7 @@ from estiba.runtime import protocol
 from estiba.runtime.protocol import Attach, Message, Type
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _GONE: Final = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
@@ -237,12 +238,37 @@ class Shim:
         os.close(attachment.descriptor)
         return answer.id, answer.a, answer.b
 
+    def attach_replayed(self, attachment: Attachment, replay: Callable[[int, int], int]) -> tuple[int, int]:
+        """Connect a client whose stream begins where the log is now, after what was logged before: (id, reader).
+
+        replay is called with the log's inode and offset, starts a reader of the log up to there (`Runtime.logs` with
+        `end`, on a copy of the client's socket) and returns its pidfd, which comes back as `reader`, the caller's.
+        The attachment begins when that process has ended. The shim can't be closed in between, so that a program
+        that ends meanwhile takes nothing from the client. Raises as `attach`, and what replay raises: the client is then
+        attached without the log, its descriptor is still the caller's.
+        """
+        with self._lock:
+            answer = self._exchange(replace(attachment, held=True).request(self._number()), attachment.descriptor)
+            try:
+                reader = replay(answer.a, answer.b)
+            except BaseException:
+                self._exchange(Message(Type.RELEASE, answer.id))
+                raise
+            try:
+                self._exchange(Message(Type.RELEASE, answer.id), reader)
+            except BaseException:
+                os.close(reader)
+                raise
+        os.close(attachment.descriptor)
+        return answer.id, reader
+
     def release(self, attachment_id: int, reader: int | None = None) -> None:
         """Let a held attachment begin: at once, or when the process of the pidfd `reader` has ended.
 
         With a reader it begins even if this process is gone by then. Raises SystemFailure for an unknown id.
         """
-        self._request(Message(Type.RELEASE, attachment_id), reader, keep_id=True)
+        with self._lock:
+            self._exchange(Message(Type.RELEASE, attachment_id), reader)
 
     def state(self) -> ShimState:
         """How the program is, asked anew."""
@@ -258,32 +284,34 @@ class Shim:
             return None
         return received[0] if received else None
 
+    def _number(self) -> int:
+        self._next_id = self._next_id % 0x7FFFFFFF + 1
+        return self._next_id
+
     def _request(
-        self,
-        message: Message,
-        descriptor: int | None = None,
-        *,
-        keep_id: bool = False,
-        received: list[int] | None = None,
+        self, message: Message, descriptor: int | None = None, *, received: list[int] | None = None
     ) -> Message:
-        """Send, wait for the answer; a descriptor that comes with it is put into `received`.
+        with self._lock:
+            return self._exchange(message._replace(id=self._number()), descriptor, received=received)
+
+    def _exchange(
+        self, message: Message, descriptor: int | None = None, *, received: list[int] | None = None
+    ) -> Message:
+        """Send, wait for the answer, holding the lock; a descriptor that comes with it is put into `received`.
 
         Raises Conflict for a program that has ended, SystemFailure for other refusals.
         """
-        with self._lock:
-            number = message.id if keep_id else self._next_id
-            self._next_id = self._next_id % 0x7FFFFFFF + 1
-            try:
-                sockets.send(self._connection, message._replace(id=number).encode(), descriptor)
-                answer = self._answer(number, received)
-            except BlockingIOError:
-                raise SystemFailure(f"the shim of process {self.pid} does not answer") from None
-            except OSError as error:
-                if error.errno in _GONE:
-                    raise Conflict(f"process {self.pid} is not running") from None
-                raise SystemFailure(f"cannot reach the shim of process {self.pid}: {error.strerror}") from error
-            finally:
-                self._nudge()
+        try:
+            sockets.send(self._connection, message.encode(), descriptor)
+            answer = self._answer(message.id, received)
+        except BlockingIOError:
+            raise SystemFailure(f"the shim of process {self.pid} does not answer") from None
+        except OSError as error:
+            if error.errno in _GONE:
+                raise Conflict(f"process {self.pid} is not running") from None
+            raise SystemFailure(f"cannot reach the shim of process {self.pid}: {error.strerror}") from error
+        finally:
+            self._nudge()
         if answer.type == Type.DONE and answer.a:
             raise _refusal(self.pid, message.type, answer.a)
         return answer

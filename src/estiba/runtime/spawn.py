@@ -52,10 +52,6 @@ class Program:
         self.reap()
         self._resources.close()
 
-    def source(self) -> str:
-        """A path by which this process can open the program, to bind it into a container as its init."""
-        return f"/proc/self/fd/{self._program}"
-
     def start(self, role: str, descriptors: Mapping[int, int]) -> int:
         """Run a role of the program with these descriptors (its number → ours) beside 0-2. Returns the process id."""
         standard = dict.fromkeys((0, 1, 2), self._null)
