@@ -177,10 +177,12 @@ class Launcher:
         extra = host.extra_hosts or []
         hosts = added_to(_read("/etc/hosts"), extra) if host.network_mode == "host" else hosts_file(extra)
         name = container.config.hostname
-        if host.network_mode != "host" and container.config.domainname:
-            name = f"{name}.{container.config.domainname}"
         resolver = resolv_conf(
-            _read("/etc/resolv.conf"), nameservers=host.dns, search=host.dns_search, options=host.dns_options
+            _read("/etc/resolv.conf"),
+            nameservers=host.dns,
+            search=host.dns_search,
+            options=host.dns_options,
+            host_network=host.network_mode == "host",
         )
         for file, content in (("hosts", hosts), ("hostname", f"{name}\n")):
             _write(directory / file, content)
