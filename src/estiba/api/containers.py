@@ -155,8 +155,8 @@ async def remove(api: Api, exchange: Exchange) -> Reply:
 
 async def kill(api: Api, exchange: Exchange) -> Reply:
     """POST /containers/ID/kill"""
-    await api.run(api.engine.containers.kill, exchange.name, exchange.request.query.text("signal") or "KILL")
-    return NO_CONTENT
+    signal = exchange.request.query.text("signal") or "KILL"
+    return await _finished(await api.run(api.engine.containers.kill, exchange.name, signal))
 
 
 async def pause(api: Api, exchange: Exchange) -> Reply:

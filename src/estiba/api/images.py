@@ -21,12 +21,9 @@ _UNNAMED_SINCE = (1, 43)
 
 def _list(engine: Engine, every: bool, filters: Filters, shared: bool, placeholders: bool) -> bytes:
     images = engine.images.list(all_images=every, filters=filters)
-    users: dict[str, int] = {}
-    for container in engine.containers.list(all_containers=True):
-        users[container.image] = users.get(container.image, 0) + 1
     sizes = engine.images.shared_sizes(images) if shared else {}
     shown = [
-        show_image_entry(image, containers=users.get(image.id, 0), shared_size=sizes.get(image.id, -1))
+        show_image_entry(image, shared_size=sizes.get(image.id, -1))
         for image in images
     ]
     for entry in shown:

@@ -111,11 +111,11 @@ class Committer:
         if parent is None:
             with (
                 self._files.root(container, volumes=False) as root,
-                piped(lambda out: pack_tree(root, out.write)) as tar,
+                piped(lambda out: pack_tree(root, out)) as tar,
             ):
                 yield tar
         else:
-            with self._snapshots.upper(container.id) as upper, piped(lambda out: pack_upper(upper, out.write)) as tar:
+            with self._snapshots.upper(container.id) as upper, piped(lambda out: pack_upper(upper, out)) as tar:
                 yield tar
 
 

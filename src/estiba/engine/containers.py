@@ -133,8 +133,8 @@ class Containers:
         container = self._records.get(reference)
         try:
             parse_detach_keys(request.detach_keys)
-        except ValueError as error:
-            raise InvalidArgument(f"Invalid escape keys ({error}) provided") from None
+        except ValueError:
+            raise InvalidArgument(f"Invalid detach keys ({request.detach_keys}) provided") from None
         if isinstance(container.state, Running) and container.state.paused:
             raise Conflict(f"container {reference} is paused, unpause the container before attach")
         if isinstance(container.state, Restarting):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
-import stat
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,9 +22,10 @@ from estiba.engine.merge import complete
 from estiba.engine.mounts import resolve_mounts
 from estiba.engine.names import check_container_name, random_name
 from estiba.engine.records import name_conflict
+from estiba.engine.rootview import make_directories
 from estiba.engine.state import Container, Created, Health, MountPoint
-from estiba.engine.validate import check_conflicts, check_create
-from estiba.errors import Conflict, SystemFailure
+from estiba.engine.validate import check_create, check_request
+from estiba.errors import Conflict, 
 from estiba.linux.openat2 import open_in_root
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ class Creator:
         platform: str = "",
     ) -> Creation:
         """Check, make, record. Raises NotFound, InvalidArgument, Conflict, Unsupported; nothing half-made stays."""
+        warnings = check_request(config, host, networking, self._host)
         image = self._images.for_platform(config.image, platform)
         container_id = secrets.token_hex(32)
         name = self._name(name)
-        check_conflicts(config.hostname, host)
         completed = complete(
             config,
             host,
@@ -97,7 +97,7 @@ class Creator:
             machine=self._host,
             find=self._records.find,
         )
-        warnings = check_create(completed, self._host)
+        check_create(completed)
         with ExitStack() as undo:
             mounts = self._mounts(completed, undo)
             self._snapshots.prepare(container_id, self._stack(image))
@@ -203,26 +203,3 @@ def _labels(host: HostConfig, mount: MountPoint) -> dict[str, str] | None:
         if request.type == "volume" and posixpath.normpath(request.target) == mount.destination:
             return request.volume_options.labels if request.volume_options is not None else None
     return None
-
-
-def make_directories(root: int, path: str) -> None:
-    """Make a directory and its parents (root's, mode 0755) below a root, following its links, never leaving it.
-
-    Raises SystemFailure when something else than a directory is in the way.
-    """
-    parts = [part for part in path.split("/") if part]
-    current = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
-    try:
-        for depth, part in enumerate(parts, 1):
-            below = "/".join(parts[:depth])
-            try:
-                following = open_in_root(root, below, os.O_PATH)
-            except FileNotFoundError:
-                os.mkdir(part, 0o755, dir_fd=current)
-                following = open_in_root(root, below, os.O_PATH)
-            os.close(current)
-            current = following
-            if not stat.S_ISDIR(os.fstat(current).st_mode):
-                raise SystemFailure(f"Cannot mkdir: {path} is not a directory")
-    finally:
-        os.close(current)

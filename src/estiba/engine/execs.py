@@ -234,7 +234,7 @@ class Execs:
                 self._ended(exec_id, exit_code(record.wait_status) if record is not None else 137)
 
     def _ended(self, exec_id: str, code: int) -> None:
-        record = self._update(exec_id, running=False, exit_code=code, pid=0)
+        record = self._update(exec_id, running=False, exit_code=code)
         self._runtime.cleanup_exec(record.container_id, exec_id)
         container = self._records.find(record.container_id)
         if container is not None:

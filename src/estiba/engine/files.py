@@ -40,6 +40,7 @@ _GO_KINDS = {
     stat.S_IFIFO: 1 << 25,
     stat.S_IFSOCK: 1 << 24,
 }
+ENGINE_FILES = ("hosts", "hostname", "resolv.conf")
 _GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
@@ -68,7 +69,8 @@ class ContainerFiles:
             return running_root(container.state.pid)
         if isinstance(container.state, Running):
             return running_root(container.state.pid, bare=True)
-        binds = [
+        binds = [(f"{container.directory}/{name}", f"/etc/{name}", True) for name in ENGINE_FILES]
+        binds += [
             (os.path.join(mount.source, mount.subpath) if mount.subpath else mount.source, mount.destination, mount.rw)
             for mount in sorted(container.mounts, key=lambda mount: mount.destination.count("/"))
             if mount.type in ("bind", "volume")
@@ -105,7 +107,7 @@ class ContainerFiles:
         container = self._records.get(reference)
         self._check_writable(container, path)
         with self.root(container) as root, _explained(reference, path):
-            owner = self._owner(container, root) if copy_uid_gid else None
+            owner = self._owner(container, root) if copy_uid_gid and container.config.user else None
             extract_archive(source, root, path, no_overwrite_dir_non_dir=no_overwrite_dir_non_dir, owner=owner)
         self._records.tell(container_event(container, "extract-to-dir"))
 

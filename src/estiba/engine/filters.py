@@ -123,7 +123,9 @@ class ContainerFilter:
         _check_values("health", filters.get("health", []), HEALTH)
         self._filters = filters
         self._exited = {_number("exited", value) for value in filters.get("exited", [])}
-        self._ports = {key: [_port_range(value) for value in filters.get(key, [])] for key in ("publish", "expose")}
+        self._ports = {
+            key: [_port_range(key, value) for value in filters.get(key, [])] for key in ("publish", "expose")
+        }
         self._images: frozenset[str] = frozenset().union(*(ancestors(value) for value in filters.get("ancestor", [])))
         self._before = [_known(records, value).created for value in filters.get("before", [])]
         self._since = [_known(records, value).created for value in filters.get("since", [])]
@@ -186,7 +188,8 @@ def _number(key: str, value: str) -> int:
     try:
         return int(value)
     except ValueError:
-        raise InvalidArgument(f"invalid filter '{key}={value}'") from None
+        reason = f'strconv.Atoi: parsing "{value}": invalid syntax'
+        raise InvalidArgument(f"invalid filter '{key}={value}': {reason}") from None
 
 
 def _known(records: ContainerRecords, reference: str) -> Container:
@@ -219,13 +222,15 @@ def _network_matches(container: Container, values: Iterable[str]) -> bool:
     )
 
 
-def _port_range(text: str) -> tuple[int, int, str]:
+def _port_range(key: str, text: str) -> tuple[int, int, str]:
     ports, _, protocol = text.partition("/")
     first, _, last = ports.partition("-")
     try:
         return int(first), int(last or first), protocol or "tcp"
     except ValueError:
-        raise InvalidArgument(f"invalid filter 'publish={text}'") from None
+        raise InvalidArgument(
+            f'error while looking up for {key} {text}: strconv.ParseUint: parsing "{ports}": invalid syntax'
+        ) from None
 
 
 def _ports_match(ports: Iterable[str], ranges: Iterable[tuple[int, int, str]]) -> bool:

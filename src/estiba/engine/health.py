@@ -179,12 +179,13 @@ class HealthChecks:
     def _on_exit(self, container_id: str, watch: _Watch, code: int) -> None:
         while watch.reader is not None and _readable(watch.reader):
             self._read(watch)
-        text = _unframe(bytes(watch.output))[:MOST_OUTPUT].decode(errors="replace")
+        output = _unframe(bytes(watch.output))
+        text = output[:MOST_OUTPUT].decode(errors="replace") + ("..." if len(output) > MOST_OUTPUT else "")
         if watch.timed_out:
             seconds = (watch.check.timeout or DEFAULT_TIMEOUT) / SECOND
             code, text = (
                 STOPPED_BY_TIMEOUT,
-                f"Health check exceeded timeout ({seconds:g}s){': ' + text if text else ''}",
+                f"Health check exceeded timeout ({_duration(seconds)}){': ' + text if text else ''}",
             )
         # the record's lock may be held by somebody who waits for this very thread
         self._workers.submit(self._finish, container_id, watch, code, text)
@@ -228,6 +229,10 @@ def _command(check: HealthCheck, container: Container) -> list[str]:
     if kind == "CMD":
         return words
     return [*(container.config.shell or ["/bin/sh", "-c"]), *words]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
 
 
 def _readable(reader: socket.socket) -> bool:

@@ -54,14 +54,17 @@ class Images:
 
     def storage(self, image: Image) -> dict[str, str]:
         """Where its layers are, by Docker's names."""
-        lower = [
+        directories = [
             option.partition("=")[2]
             for mount in self._snapshots.view(image.chain_ids)[:1]
             for option in mount.options or []
-            if option.startswith("lowerdir")
+            if option.startswith("lowerdir") and not option.endswith("/empty")
         ]
-        found = {"UpperDir": lower[0]} if lower else {}
-        return {"LowerDir": ":".join(lower[1:]), **found} if len(lower) > 1 else found
+        if not directories:
+            return {}
+        place = directories[0].removesuffix("/diff")
+        lower = {"LowerDir": ":".join(directories[1:])} if len(directories) > 1 else {}
+        return {**lower, "MergedDir": f"{place}/merged", "UpperDir": directories[0], "WorkDir": f"{place}/work"}
 
     def for_platform(self, name: str, platform: str) -> Image:
         """As `get`, for a platform; raises NotFound when the image is for another one."""

@@ -1,16 +1,18 @@
-"""A create request completed: the image's configuration merged in, defaults filled in, as inspect shows it."""
+"""A create request completed: the image's configuration merged in, the engine's defaults filled in, as inspect shows it."""
 
 from __future__ import annotations
 
-import socket
+import glob
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from estiba.engine.config import ContainerConfig, EndpointConfig, HealthCheck, HostConfig, LogConfig
+from estiba.engine.mounts import clean
 from estiba.engine.security import parse_security_options
-from estiba.errors import InvalidArgument, NotFound
+from estiba.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,8 @@ MASKED_PATHS: Final = (
     "/sys/devices/virtual/powercap",
 )
 READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_THERMAL: Final = "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"  # tells of neighbours' load (moby 49560)
+_UNMASKED: Final = "systempaths=unconfined"
 
 
 @dataclass(frozen=True)
@@ -59,132 +63,171 @@ def complete(
     machine: Host,
     find: Callable[[str], Container | None],
 ) -> Completed:
-    """Merge and fill in. Raises InvalidArgument: no command; NotFound: a container whose network is to be shared."""
-    host = complete_host(host, machine)
-    host, endpoints = _networks(host, networking, find)
+    """Merge and fill in a request that `validate.check_request` has passed.
+
+    Raises InvalidArgument: there is no command; a container whose namespaces are to be shared does not exist.
+    """
+    host = _with_donors(complete_host(host, machine), find)
     merged = _with_hostname(merge_image(config, image), host, container_id)
-    words = [*(merged.entrypoint or []), *(merged.cmd or [])]
-    if not words or words == [""]:
+    endpoints = {} if config.network_disabled else _endpoints(merged, host, networking)
+    words = [*(merged.entrypoint or ()), *(merged.cmd or ())]
+    if not words:
         raise InvalidArgument("no command specified")
+    mac = next((endpoint.mac_address for endpoint in endpoints.values() if endpoint.mac_address), merged.mac_address)
+    merged = replace(merged, mac_address=mac)
     return Completed(config=merged, host=host, endpoints=endpoints, path=words[0], args=words[1:])
 
 
+# the image
+
+
 def merge_image(config: ContainerConfig, image: Defaults) -> ContainerConfig:
-    """What the image says where the request does not; lists and sets are united as Docker does."""
+    """What the image says where the request does not; sets are united. ONBUILD and SHELL stay the image's own."""
     entrypoint, cmd = config.entrypoint, config.cmd
     if not entrypoint:
         cmd = cmd or image.cmd
         if entrypoint is None:
             entrypoint = image.entrypoint
-    elif entrypoint == [""]:
-        entrypoint = []
-        cmd = cmd or None
+    elif entrypoint == [""]:  # --entrypoint "": neither the image's entrypoint nor its command
+        entrypoint = None
     return replace(
         config,
         user=config.user or image.user,
-        exposed_ports=_united(image.exposed_ports, config.exposed_ports) or None,
+        exposed_ports=_united(config.exposed_ports, image.exposed_ports),
         env=_merged_env(config.env, image.env),
         cmd=cmd,
         entrypoint=entrypoint,
         healthcheck=_merged_health(config.healthcheck, image),
-        volumes=_united(image.volumes, config.volumes) or config.volumes,
-        working_dir=config.working_dir or image.working_dir,
+        volumes=_united(config.volumes, image.volumes),
+        working_dir=clean(directory) if (directory := config.working_dir or image.working_dir) else "",
         labels={**(image.labels or {}), **(config.labels or {})},
         stop_signal=config.stop_signal or image.stop_signal,
-        on_build=config.on_build if config.on_build is not None else image.on_build,
-        shell=config.shell or image.shell,
     )
 
 
-def _united(image: dict[str, object] | None, asked: dict[str, object] | None) -> dict[str, object]:
-    return {**(image or {}), **(asked or {})}
+def _united(asked: dict[str, Any] | None, image: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {**(image or {}), **asked} if asked else image
 
 
 def _merged_env(asked: list[str] | None, image: list[str] | None) -> list[str] | None:
-    if not image:
-        return asked
-    names = {setting.partition("=")[0] for setting in asked or []}
-    return [*(asked or []), *(setting for setting in image if setting.partition("=")[0] not in names)]
+    if not asked:
+        return image
+    names = {setting.partition("=")[0] for setting in asked}
+    return [*asked, *(setting for setting in image or () if setting.partition("=")[0] not in names)]
 
 
 def _merged_health(asked: HealthCheck | None, image: Defaults) -> HealthCheck | None:
+    """Field by field; a test of [] or None is the image's."""
     own = image.healthcheck
     if own is None:
         return asked
-    inherited = HealthCheck(
-        test=own.test,
-        interval=own.interval,
-        timeout=own.timeout,
-        start_period=own.start_period,
-        start_interval=own.start_interval,
-        retries=own.retries,
-    )
-    if asked is None:
-        return inherited
+    asked = asked or HealthCheck()
     return HealthCheck(
-        test=asked.test or inherited.test,
-        interval=asked.interval or inherited.interval,
-        timeout=asked.timeout or inherited.timeout,
-        start_period=asked.start_period or inherited.start_period,
-        start_interval=asked.start_interval or inherited.start_interval,
-        retries=asked.retries or inherited.retries,
+        test=asked.test or own.test,
+        interval=asked.interval or own.interval,
+        timeout=asked.timeout or own.timeout,
+        start_period=asked.start_period or own.start_period,
+        start_interval=asked.start_interval or own.start_interval,
+        retries=asked.retries or own.retries,
     )
+
+
+# the machine
 
 
 def complete_host(host: HostConfig, machine: Host) -> HostConfig:
-    """The engine's defaults for what the request leaves open."""
-    options = parse_security_options(host.security_opt)
-    unmasked = host.privileged or options.unmasked
+    """The engine's defaults for what the request leaves open; limits that this machine cannot set are dropped."""
+    unmasked = parse_security_options(host.security_opt).unmasked
     swap = host.memory_swap if host.memory_swap or host.memory <= 0 else host.memory * 2
-    v1 = machine.cgroups.layout != "v2"
+    limits = machine.limits
+    old = machine.cgroup_version == 1
     return replace(
         host,
         log_config=LogConfig(type=host.log_config.type or "json-file", config=host.log_config.config or {}),
         restart_policy=replace(host.restart_policy, name=host.restart_policy.name or "no"),
         ipc_mode=host.ipc_mode or "private",
-        cgroupns_mode=host.cgroupns_mode or ("host" if v1 or host.privileged else "private"),
+        cgroupns_mode=host.cgroupns_mode or ("host" if old else "private"),
         shm_size=host.shm_size or DEFAULT_SHM,
         runtime=host.runtime or "runc",
         memory_swap=swap,
-        memory_swappiness=None if host.memory_swappiness == -1 else host.memory_swappiness,
-        oom_kill_disable=bool(host.oom_kill_disable) if v1 else host.oom_kill_disable or None,
+        memory_swappiness=_swappiness(host) if limits.swappiness else None,
+        oom_kill_disable=bool(host.oom_kill_disable) if limits.oom_kill_disable else None,
         pids_limit=host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
-        security_opt=_with_label(host),
-        masked_paths=_paths(host.masked_paths, MASKED_PATHS, unmasked),
-        readonly_paths=_paths(host.readonly_paths, READONLY_PATHS, unmasked),
+        blkio_weight=host.blkio_weight if limits.blkio_weight else 0,
+        blkio_weight_device=host.blkio_weight_device if limits.blkio_weight_device else None,
+        security_opt=_security_options(host),
+        masked_paths=_paths(host, host.masked_paths, unmasked, default_masked_paths()),
+        readonly_paths=_paths(host, host.readonly_paths, unmasked, list(READONLY_PATHS)),
     )
 
 
-def _with_label(host: HostConfig) -> list[str] | None:
-    if host.privileged or host.pid_mode == "host" or host.ipc_mode == "host":
-        return [*(host.security_opt or []), "label=disable"]
-    return host.security_opt
+def default_masked_paths() -> list[str]:
+    """Docker's list, with those of the processors that this machine has."""
+    return [*MASKED_PATHS, *sorted(glob.glob(_THERMAL))]
 
 
-def _paths(asked: list[str] | None, default: tuple[str, ...], unmasked: bool) -> list[str] | None:
-    if asked is not None:
+def _swappiness(host: HostConfig) -> int | None:
+    return None if host.memory_swappiness == -1 else host.memory_swappiness
+
+
+def _security_options(host: HostConfig) -> list[str] | None:
+    """As asked; what the paths say already is left out, what follows from other options is added."""
+    options = host.security_opt
+    if options and _UNMASKED in options:
+        options = [option for option in options if option != _UNMASKED]
+    if host.privileged or "host" in (host.pid_mode, host.ipc_mode):
+        options = [*(options or ()), "label=disable"]
+    return options
+
+
+def _paths(host: HostConfig, asked: list[str] | None, unmasked: bool, default: list[str]) -> list[str] | None:
+    if unmasked:
+        return []
+    if asked is not None or host.privileged:
         return asked
-    return None if unmasked else list(default)
+    return default
 
 
-def _networks(
-    host: HostConfig, networking: NetworkingConfig, find: Callable[[str], Container | None]
-) -> tuple[HostConfig, dict[str, EndpointConfig]]:
-    mode = "bridge" if host.network_mode in ("", "default") else host.network_mode
-    if mode.startswith("container:"):
-        donor = find(mode.removeprefix("container:"))
-        if donor is None:
-            raise NotFound(f"No such container: {mode.removeprefix('container:')}")
-        return replace(host, network_mode=f"container:{donor.id}"), {}
-    asked = networking.endpoints_config or {}
-    named = {("bridge" if name == "default" else name): endpoint for name, endpoint in asked.items()}
-    endpoint = named.get(mode) or EndpointConfig()
-    return replace(host, network_mode=mode), {mode: endpoint}
+# names and networks
+
+
+def _with_donors(host: HostConfig, find: Callable[[str], Container | None]) -> HostConfig:
+    """Containers whose namespaces are to be shared, by their ids. That of a network may still be made later."""
+    return replace(
+        host,
+        network_mode=_donor("bridge" if host.network_mode in ("", "default") else host.network_mode, find),
+        pid_mode=_donor(host.pid_mode, find, needed=True),
+        ipc_mode=_donor(host.ipc_mode, find, needed=True),
+    )
+
+
+def _donor(mode: str, find: Callable[[str], Container | None], *, needed: bool = False) -> str:
+    word, colon, reference = mode.partition(":")
+    if word != "container" or not colon:
+        return mode
+    container = find(reference)
+    if container is not None:
+        return f"container:{container.id}"
+    if needed:
+        raise InvalidArgument(f"No such container: {reference}")
+    return mode
+
+
+def _endpoints(config: ContainerConfig, host: HostConfig, networking: NetworkingConfig) -> dict[str, EndpointConfig]:
+    """One per network, the network mode's first; none in another container's network."""
+    if host.network_mode.startswith("container:"):
+        return {}
+    asked = {
+        "bridge" if name == "default" else name: endpoint or EndpointConfig()
+        for name, endpoint in (networking.endpoints_config or {}).items()
+    }
+    first = asked.pop(host.network_mode, EndpointConfig())
+    if config.mac_address and not first.mac_address:
+        first = replace(first, mac_address=config.mac_address)
+    return {host.network_mode: first, **asked}
 
 
 def _with_hostname(config: ContainerConfig, host: HostConfig, container_id: str) -> ContainerConfig:
     if config.hostname:
         return config
-    if host.network_mode == "host" or host.uts_mode == "host":
-        return replace(config, hostname=socket.gethostname())
-    return replace(config, hostname=container_id[:12])
+    return replace(config, hostname=os.uname().nodename if host.network_mode == "host" else container_id[:12])

@@ -1,4 +1,4 @@
-"""Port specifications: what they may look like. Publishing itself waits for networks and is refused until then."""
+"""Port bindings: what they may look like. Publishing itself waits for networks and is refused until then."""
 
 from __future__ import annotations
 
@@ -9,45 +9,36 @@ from estiba.errors import InvalidArgument, Unsupported
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from estiba.engine.config import HostConfig
+    from estiba.engine.config import HostConfig, PortBinding
 
-_PROTOCOLS: Final = ("tcp", "udp", "sctp")
+_HIGHEST: Final = 65535
 
 
-def check_ports(exposed: Mapping[str, object] | None, host: HostConfig) -> None:
-    """Raises InvalidArgument for what is no port, Unsupported for a port to publish."""
-    for port in exposed or {}:
-        parse_port(port)
-    published = False
-    for port, bindings in (host.port_bindings or {}).items():
-        parse_port(port)
-        for binding in bindings or []:
-            _check_host_port(binding.host_port)
-        published = True
-    if host.network_mode in ("host", "none") or host.network_mode.startswith("container:"):
-        return
-    if published or (host.publish_all_ports and exposed):
+def check_port_bindings(bindings: Mapping[str, list[PortBinding] | None] | None) -> None:
+    """Raises InvalidArgument, in Docker's words, for what is no port. A protocol is not looked at."""
+    for key, places in (bindings or {}).items():
+        port = key.partition("/")[0]
+        if _range(port) is None or "-" in port:
+            raise InvalidArgument(f'invalid port specification: "{port}"')
+        for place in places or ():
+            if place.host_port and _range(place.host_port) is None:
+                raise InvalidArgument(f'invalid port specification: "{place.host_port}"')
+
+
+def check_publishing(exposed: Mapping[str, object] | None, host: HostConfig) -> None:
+    """Raises Unsupported where a port would be published. On the host's network and without one, none is."""
+    asked = any((host.port_bindings or {}).values()) or (host.publish_all_ports and exposed)
+    if asked and host.network_mode not in ("host", "none"):
         raise Unsupported(
-            "cannot publish ports: networks are not supported yet; use --network host, where the program's ports are "
-            "this machine's"
+            "cannot publish ports: published ports are not supported yet; use --network host, where the program's ports "
+            "are this machine's"
         )
 
 
-def parse_port(text: str) -> tuple[int, int, str]:
-    """`80`, `80/tcp`, `80-90/udp` as (first, last, protocol). Raises InvalidArgument."""
-    ports, slash, protocol = text.partition("/")
-    first, dash, last = ports.partition("-")
-    valid = first.isdecimal() and (last.isdecimal() or not dash)
-    if not valid or not 0 <= int(first) <= int(last or first) <= 65535:
-        raise InvalidArgument(f'invalid port specification: "{text}"')
-    if slash and protocol.lower() not in _PROTOCOLS:
-        raise InvalidArgument(f'invalid port specification: "{text}"')
-    return int(first), int(last or first), protocol.lower() or "tcp"
-
-
-def _check_host_port(text: str) -> None:
-    if not text:
-        return
+def _range(text: str) -> tuple[int, int] | None:
+    """First and last of `80` or `80-90`."""
     first, dash, last = text.partition("-")
-    if not (first.isdecimal() and (last.isdecimal() or not dash)) or int(last or first) > 65535:
-        raise InvalidArgument(f'invalid port specification: "{text}"')
+    if not (text.isascii() and first.isdecimal() and (last.isdecimal() or not dash)):
+        return None
+    low, high = int(first), int(last or first)
+    return (low, high) if low <= high <= _HIGHEST else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -87,7 +88,8 @@ class Removal:
         stopped = replace(container, stopped_by_user=True, host=replace(container.host, auto_remove=False))
         self._records.put(stopped, [container_event(container, "kill", {"signal": "9"})])
         self._ends.expect(container.id, ExpectedEnd(stop=False, keep=True))
-        self._shims.get(container.id).signal(9)
+        with suppress(Conflict):  # it is just ending by itself
+            self._shims.get(container.id).signal(9)
         if isinstance(container.state, Running) and container.state.paused:
             self._runtime.thaw(container.id)
 

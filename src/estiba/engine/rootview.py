@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
+from estiba.errors import SystemFailure
 from estiba.linux.mount import (
     AT_EMPTY_PATH,
     AT_RECURSIVE,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from estiba.oci.runtime_spec import Mount
 
 UMOUNT_NOFOLLOW = 8
-RUNTIME_MOUNTS = ("/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/sbin/docker-init")
+RUNTIME_MOUNTS = ("/proc", "/sys", "/dev", "/sbin/docker-init")
 
 
 @contextlib.contextmanager
@@ -104,10 +106,13 @@ def _assemble(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], p
 
 
 def _attach(tree: int, root: int, destination: str) -> None:
-    try:
-        target = open_in_root(root, destination)
-    except FileNotFoundError:
-        return  # never started: the place is made at the first start
+    """Mount on the place, which is made as a start would make it."""
+    directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+    make_directories(root, destination if directory else os.path.dirname(destination))
+    if not directory:
+        with contextlib.suppress(FileExistsError):
+            os.close(open_in_root(root, destination, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o755))
+    target = open_in_root(root, destination)
     try:
         move_mount(tree, target)
     finally:
@@ -139,3 +144,26 @@ def _descriptor(number: int) -> Iterator[int]:
         yield number
     finally:
         os.close(number)
+
+
+def make_directories(root: int, path: str) -> None:
+    """Make a directory and its parents (root's, mode 0755) below a root, following its links, never leaving it.
+
+    Raises SystemFailure when something else than a directory is in the way.
+    """
+    parts = [part for part in path.split("/") if part]
+    current = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+    try:
+        for depth, part in enumerate(parts, 1):
+            below = "/".join(parts[:depth])
+            try:
+                following = open_in_root(root, below, os.O_PATH)
+            except FileNotFoundError:
+                os.mkdir(part, 0o755, dir_fd=current)
+                following = open_in_root(root, below, os.O_PATH)
+            os.close(current)
+            current = following
+            if not stat.S_ISDIR(os.fstat(current).st_mode):
+                raise SystemFailure(f"Cannot mkdir: {path} is not a directory")
+    finally:
+        os.close(current)

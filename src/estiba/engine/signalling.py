@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
+from contextlib import suppress
+from signal import SIGKILL, SIGTERM
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -76,11 +78,12 @@ class Signalling:
         self._records.put(replace(container, stopped_by_user=True), [_kill_event(container, number)])
         self._ends.expect(container.id, ExpectedEnd(stop=True, deadline=deadline, keep=keep))
         shim = self._shims.get(container.id)
-        if isinstance(container.state, Running) and container.state.paused:
-            shim.signal(9)
-            self._cgroup(container).thaw()
-        else:
-            shim.stop(number, None if seconds < 0 else seconds * 1000)
+        with suppress(Conflict):  # it is just ending by itself
+            if isinstance(container.state, Running) and container.state.paused:
+                shim.signal(SIGKILL)
+                self._cgroup(container).thaw()
+            else:
+                shim.stop(number, None if seconds < 0 else seconds * 1000)
         return _after(ended)
 
     def _give_up_restarting(self, container: Container) -> None:
@@ -117,8 +120,8 @@ class Signalling:
         else:
             future.set_result(None)
 
-    def kill(self, reference: str, signal: str = "KILL") -> None:
-        """Send a signal to the container's first process."""
+    def kill(self, reference: str, signal: str = "KILL") -> Future[None]:
+        """Send a signal to the container's first process; for KILL the future is done when it has ended."""
         container = self._records.get(reference)
         try:
             number = parse_signal(signal or "KILL")
@@ -128,15 +131,17 @@ class Signalling:
             container = self._records.current(container.id)
             if isinstance(container.state, Restarting):
                 self._give_up_restarting(container)
-                return
+                return _done()
             if not isinstance(container.state, Running):
                 raise Conflict(f"cannot kill container: {reference}: container {container.id} is not running")
-            ends = number in (9, 15, self._stop_signal(container, reference, ""))
+            ends = number in (SIGKILL, SIGTERM, self._stop_signal(container, reference, ""))
             killed = replace(container, stopped_by_user=True) if ends else container
+            ended = self._waiters.add(container.id, "not-running") if number == SIGKILL else None
             self._shims.get(container.id).signal(number)
             self._records.put(killed, [_kill_event(container, number)])
-            if number == 9 and container.state.paused:
+            if number == SIGKILL and container.state.paused:
                 self._cgroup(container).thaw()
+        return _after(ended) if ended is not None else _done()
 
     def pause(self, reference: str) -> None:
         """Freeze all processes of a container."""

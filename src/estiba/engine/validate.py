@@ -4,71 +4,96 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from estiba.engine.etcfiles import split_host
 from estiba.engine.logs import parse_size
-from estiba.engine.publishing import check_ports
+from estiba.engine.mounts import check_tmpfs_targets, from_request
+from estiba.engine.publishing import check_publishing
 from estiba.engine.security import check_capabilities, parse_security_options
 from estiba.engine.signals import signal_number
-from estiba.engine.spec_resources import build_resources
+from estiba.engine.spec_resources import limit_warnings
+from estiba.engine.validate_networking import check_network_mode, check_networking
 from estiba.engine.validate_resources import check_resources
-from estiba.errors import InvalidArgument, NotFound, Unsupported
-from estiba.runtime.limits import check
+from estiba.errors import InvalidArgument, Unsupported
 
 if TYPE_CHECKING:
-    from estiba.engine.config import HealthCheck, HostConfig, RestartPolicy
+    from estiba.engine.config import (
+        ContainerConfig,
+        HealthCheck,
+        HostConfig,
+        LogConfig,
+        NetworkingConfig,
+        RestartPolicy,
+    )
     from estiba.engine.merge import Completed
     from estiba.linux.host import Host
 
-_POLICIES: Final = ("no", "always", "on-failure", "unless-stopped")
+_POLICIES: Final = ("", "no", "always", "on-failure", "unless-stopped")
 _LOG_OPTIONS: Final = frozenset(
     {"max-size", "max-file", "labels", "labels-regex", "env", "env-regex", "tag", "compress", "mode", "max-buffer-size"}
 )
-_RUNTIMES: Final = ("runc", "io.containerd.runc.v2", "estiba")
+_RUNTIMES: Final = ("", "runc", "io.containerd.runc.v2", "estiba")
 _MILLISECOND: Final = 1_000_000
 
 
-def check_create(completed: Completed, machine: Host) -> list[str]:
-    """Check a whole request; returns warnings. Raises InvalidArgument, Unsupported, NotFound (a log driver)."""
-    config, host = completed.config, completed.host
-    for setting in config.env or []:
-        if setting.startswith("=") or not setting:
-            raise InvalidArgument(f"invalid environment variable: {setting}")
+def check_request(config: ContainerConfig, host: HostConfig, networking: NetworkingConfig, machine: Host) -> list[str]:
+    """Check a request as it came, before its image is looked up; returns warnings.
+
+    Raises InvalidArgument, or Unsupported for what Estiba cannot do yet.
+    """
+    check_network_mode(config, host)
+    _check_config(config)
+    if host.auto_remove and host.restart_policy.name not in ("", "no"):
+        raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
+    for request in host.mounts or ():
+        from_request(request)
+    warnings = check_networking(config, host, networking)
+    warnings += check_host(host, machine)
+    _check_modes(host)
+    check_tmpfs_targets(host.tmpfs)
+    check_log(host.log_config)
+    return warnings + _security_warnings(host, machine)
+
+
+def check_create(completed: Completed) -> None:
+    """Check what shows only with the image's configuration. Raises Unsupported for ports to publish."""
+    check_publishing(completed.config.exposed_ports, completed.host)
+
+
+def check_host(host: HostConfig, machine: Host) -> list[str]:
+    """Check limits, policy and rights of a host configuration, also of an updated one; returns warnings."""
+    check_restart_policy(host.restart_policy)
+    check_capabilities(host, machine.capabilities)
+    parse_security_options(host.security_opt)
+    if "" in (host.annotations or ()):
+        raise InvalidArgument("invalid Annotations: the empty string is not permitted as an annotation key")
+    return check_resources(host, machine) + limit_warnings(host, machine)
+
+
+def check_restart_policy(policy: RestartPolicy) -> None:
+    """Raises InvalidArgument for a policy that there is not, or a count that it cannot have."""
+    name, count = policy.name, policy.maximum_retry_count
+    problem = ""
+    if name not in _POLICIES:
+        problem = f"unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+    elif count and name != "on-failure":
+        problem = "maximum retry count can only be used with 'on-failure'"
+        if count < 0:
+            problem += " and cannot be negative"
+    elif count < 0:
+        problem = "maximum retry count cannot be negative"
+    if problem:
+        raise InvalidArgument(f"invalid restart policy: {problem}")
+
+
+def _check_config(config: ContainerConfig) -> None:
     if config.working_dir and not config.working_dir.startswith("/"):
         raise InvalidArgument(
             f"the working directory '{config.working_dir}' is invalid, it needs to be an absolute path"
         )
     signal_number(config.stop_signal, 15)
+    for setting in config.env or ():
+        if not setting.partition("=")[0]:
+            raise InvalidArgument(f"invalid environment variable: {setting}")
     _check_health(config.healthcheck)
-    _check_modes(completed)
-    check_ports(config.exposed_ports, host)
-    return check_host(host, machine)
-
-
-def check_host(host: HostConfig, machine: Host) -> list[str]:
-    """Check a host configuration (also an updated one); returns warnings."""
-    check_resources(host, machine)
-    check_capabilities(host, machine.capabilities)
-    parse_security_options(host.security_opt)
-    check_restart_policy(host.restart_policy)
-    if host.auto_remove and host.restart_policy.name not in ("", "no"):
-        raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
-    for entry in host.extra_hosts or []:
-        split_host(entry)
-    _check_log(host)
-    _check_later(host)
-    return check(build_resources(host, machine), machine)[1]
-
-
-def check_restart_policy(policy: RestartPolicy) -> None:
-    """Raises InvalidArgument for a policy that there is not, or a count that it cannot have."""
-    name, count = policy.name or "no", policy.maximum_retry_count
-    if name not in _POLICIES:
-        choices = "'no', 'always', 'on-failure', or 'unless-stopped'"
-        raise InvalidArgument(f"invalid restart policy: unknown policy '{name}'; use one of {choices}")
-    if count < 0:
-        raise InvalidArgument("invalid restart policy: maximum retry count cannot be negative")
-    if count and name != "on-failure":
-        raise InvalidArgument("invalid restart policy: maximum retry count can only be used with 'on-failure'")
 
 
 def _check_health(check: HealthCheck | None) -> None:
@@ -86,73 +111,71 @@ def _check_health(check: HealthCheck | None) -> None:
         raise InvalidArgument("Retries in Healthcheck cannot be negative")
 
 
-def _check_modes(completed: Completed) -> None:
-    host = completed.host
-    if host.uts_mode not in ("", "host"):
-        raise InvalidArgument(f"invalid UTS mode: {host.uts_mode}")
+def _check_modes(host: HostConfig) -> None:
+    if host.ipc_mode not in ("", "none", "private", "shareable", "host") and not _names_container(host.ipc_mode):
+        raise InvalidArgument(f"invalid IPC mode: {host.ipc_mode}")
     if host.pid_mode not in ("", "host") and not _names_container(host.pid_mode):
         raise InvalidArgument(f"invalid PID mode: {host.pid_mode}")
-    if host.ipc_mode not in ("none", "private", "shareable", "host") and not _names_container(host.ipc_mode):
-        raise InvalidArgument(f"invalid IPC mode: {host.ipc_mode}")
-    if host.cgroupns_mode not in ("host", "private"):
+    if host.uts_mode not in ("", "host"):
+        raise InvalidArgument(f"invalid UTS mode: {host.uts_mode}")
+    if host.cgroupns_mode not in ("", "host", "private"):
         raise InvalidArgument(f"invalid cgroup namespace mode: {host.cgroupns_mode}")
     if host.userns_mode not in ("", "host"):
-        raise InvalidArgument(
-            "invalid user namespace mode: user namespaces are not remapped by this engine; use 'host'"
+        raise Unsupported(
+            f"cannot use user namespace mode {host.userns_mode}: user namespaces are not supported yet; leave it out"
         )
-
-
-def check_conflicts(hostname: str, host: HostConfig) -> None:
-    """Raises InvalidArgument for a hostname that the modes do not allow; before defaults are filled in."""
-    if not hostname:
-        return
-    if host.uts_mode == "host":
-        raise InvalidArgument("conflicting options: hostname and the UTS mode")
-    if host.network_mode.startswith("container:"):
-        raise InvalidArgument("conflicting options: hostname and the network mode")
+    if host.runtime not in _RUNTIMES:
+        raise InvalidArgument(f"unknown or invalid runtime name: {host.runtime}")
+    for option in host.storage_opt or ():
+        if option != "size":
+            raise InvalidArgument(f"Unknown option {option}")
+        raise InvalidArgument("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
 
 
 def _names_container(mode: str) -> bool:
-    return mode.startswith("container:") and len(mode) > len("container:")
+    word, _, reference = mode.partition(":")
+    return word == "container" and bool(reference)
 
 
-def _check_log(host: HostConfig) -> None:
-    kind, options = host.log_config.type, host.log_config.config or {}
-    if kind not in ("json-file", "local", "none"):
-        raise NotFound(f'error looking up logging plugin {kind}: plugin "{kind}" not found')
-    if kind == "local":
-        raise Unsupported("the log driver `local` is not supported; use json-file, which rotates by default")
-    if kind == "none":
+def check_log(log: LogConfig) -> None:
+    """Raises InvalidArgument for a log driver or an option that there is not, or a value that it cannot have."""
+    if log.type == "none":
         return
+    if log.type not in ("", "json-file"):
+        raise InvalidArgument(f'error looking up logging plugin {log.type}: plugin "{log.type}" not found')
+    options = log.config or {}
     for option in options:
         if option not in _LOG_OPTIONS:
-            raise InvalidArgument(f"unknown log opt '{option}' for {kind} log driver")
-    try:
-        parse_size(options.get("max-size", "-1"))
-    except ValueError:
-        raise InvalidArgument(f"invalid size: '{options['max-size']}'") from None
-    files = options.get("max-file", "1")
-    if not files.isdecimal() or int(files) < 1:
-        raise InvalidArgument("max-file cannot be less than 1")
+            raise InvalidArgument(f"unknown log opt '{option}' for json-file log driver")
+    mode = options.get("mode", "blocking")
+    if mode not in ("", "blocking", "non-blocking"):
+        raise InvalidArgument(f"logger: logging mode not supported: {mode}")
+    if "max-buffer-size" in options and mode != "non-blocking":
+        raise InvalidArgument("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
+    _check_rotation(options.get("max-size"), options.get("max-file"))
 
 
-def _check_later(host: HostConfig) -> None:
-    """What Estiba cannot do yet is refused, never ignored."""
-    if host.runtime not in _RUNTIMES:
-        raise InvalidArgument(f"unknown or invalid runtime name: {host.runtime}")
-    mode = host.network_mode
-    if mode not in ("bridge", "host", "none") and not mode.startswith("container:"):
-        raise Unsupported(f"cannot use network {mode}: user-defined networks are not supported yet; use none or host")
-    if host.links:
-        raise Unsupported("cannot link containers: networks between containers are not supported yet")
-    if host.device_requests:
-        raise Unsupported('could not select device driver "" with capabilities: device requests are not supported')
-    if host.isolation not in ("", "default"):
-        raise InvalidArgument(f"invalid isolation ({host.isolation}): only 'default' is supported")
-    if host.storage_opt:
-        raise InvalidArgument("--storage-opt is not supported: the overlay storage has no options")
-    if host.volume_driver not in ("", "local"):
-        raise NotFound(f'error looking up volume plugin {host.volume_driver}: plugin "{host.volume_driver}" not found')
-    for name in ("io_maximum_iops", "io_maximum_bandwidth", "cpu_count", "cpu_percent"):
-        if getattr(host, name):
-            raise InvalidArgument("invalid option: IO and CPU counts of this kind exist on Windows only")
+def _check_rotation(size: str | None, files: str | None) -> None:
+    if size is not None:
+        try:
+            count = parse_size(size)
+        except ValueError:
+            raise InvalidArgument(f"invalid size: '{size}'") from None
+        if count != -1 and count <= 0:
+            raise InvalidArgument("max-size must be a positive number")
+    if files is not None:
+        if not (files.isascii() and files.removeprefix("-").isdecimal()):
+            raise InvalidArgument(f'strconv.Atoi: parsing "{files}": invalid syntax')
+        if int(files) < 1:
+            raise InvalidArgument("max-file cannot be less than 1")
+
+
+def _security_warnings(host: HostConfig, machine: Host) -> list[str]:
+    """Where a security module was asked for or is at work, and this engine does not use it."""
+    options = parse_security_options(host.security_opt)
+    warnings = []
+    if options.apparmor not in ("", "unconfined") and not machine.apparmor:
+        warnings.append(f"This kernel has no AppArmor: the profile {options.apparmor} has no effect.")
+    if machine.selinux_enforcing:
+        warnings.append("SELinux is enforcing on this machine, but containers are not labelled yet.")
+    return warnings
