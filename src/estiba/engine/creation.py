@@ -25,7 +25,7 @@ from estiba.engine.records import name_conflict
 from estiba.engine.rootview import make_directories
 from estiba.engine.state import Container, Created, Health, MountPoint
 from estiba.engine.validate import check_create, check_request
-from estiba.errors import Conflict, 
+from estiba.errors import Conflict
 from estiba.linux.openat2 import open_in_root
 
 if TYPE_CHECKING:

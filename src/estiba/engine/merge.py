@@ -1,4 +1,4 @@
-"""A create request completed: the image's configuration merged in, the engine's defaults filled in, as inspect shows it."""
+"""A create request completed: the image's configuration merged in and the engine's defaults filled in."""
 
 from __future__ import annotations
 
@@ -69,12 +69,10 @@ def complete(
     """
     host = _with_donors(complete_host(host, machine), find)
     merged = _with_hostname(merge_image(config, image), host, container_id)
-    endpoints = {} if config.network_disabled else _endpoints(merged, host, networking)
+    endpoints = {} if config.network_disabled else _endpoints(host, networking)
     words = [*(merged.entrypoint or ()), *(merged.cmd or ())]
     if not words:
         raise InvalidArgument("no command specified")
-    mac = next((endpoint.mac_address for endpoint in endpoints.values() if endpoint.mac_address), merged.mac_address)
-    merged = replace(merged, mac_address=mac)
     return Completed(config=merged, host=host, endpoints=endpoints, path=words[0], args=words[1:])
 
 
@@ -213,7 +211,7 @@ def _donor(mode: str, find: Callable[[str], Container | None], *, needed: bool =
     return mode
 
 
-def _endpoints(config: ContainerConfig, host: HostConfig, networking: NetworkingConfig) -> dict[str, EndpointConfig]:
+def _endpoints(host: HostConfig, networking: NetworkingConfig) -> dict[str, EndpointConfig]:
     """One per network, the network mode's first; none in another container's network."""
     if host.network_mode.startswith("container:"):
         return {}
@@ -221,10 +219,7 @@ def _endpoints(config: ContainerConfig, host: HostConfig, networking: Networking
         "bridge" if name == "default" else name: endpoint or EndpointConfig()
         for name, endpoint in (networking.endpoints_config or {}).items()
     }
-    first = asked.pop(host.network_mode, EndpointConfig())
-    if config.mac_address and not first.mac_address:
-        first = replace(first, mac_address=config.mac_address)
-    return {host.network_mode: first, **asked}
+    return {host.network_mode: EndpointConfig()} | asked
 
 
 def _with_hostname(config: ContainerConfig, host: HostConfig, container_id: str) -> ContainerConfig:

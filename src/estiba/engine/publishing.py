@@ -30,8 +30,8 @@ def check_publishing(exposed: Mapping[str, object] | None, host: HostConfig) -> 
     asked = any((host.port_bindings or {}).values()) or (host.publish_all_ports and exposed)
     if asked and host.network_mode not in ("host", "none"):
         raise Unsupported(
-            "cannot publish ports: published ports are not supported yet; use --network host, where the program's ports "
-            "are this machine's"
+            "cannot publish ports: published ports are not supported yet; use --network host, where the program's "
+            "ports are this machine's"
         )
 
 

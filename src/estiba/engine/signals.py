@@ -19,7 +19,7 @@ _NUMBERS: Final = {
 
 def parse_signal(text: str) -> int:
     """The number of `9`, `KILL`, `SIGKILL`, `kill`, `RTMIN+3`. Raises InvalidArgument."""
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         number = int(text)
         if 0 < number <= _HIGHEST:
             return number

@@ -16,6 +16,7 @@ from estiba.oci.runtime_spec import Linux, Namespace, Root, Seccomp, Spec
 from estiba.runtime.seccomp import resolve_profile
 
 if TYPE_CHECKING:
+    from estiba.engine.config import HostConfig
     from estiba.engine.launch import Launch
     from estiba.engine.security import SecurityOptions
     from estiba.engine.state import Container
@@ -45,11 +46,15 @@ def build_spec(container: Container, launch: Launch) -> Spec:
             rootfs_propagation=root_propagation(binds),
             seccomp=_seccomp(container, options, capabilities),
             sysctl=_sysctls(container, namespaces),
-            masked_paths=host.masked_paths or [],
-            readonly_paths=host.readonly_paths or [],
+            masked_paths=_hidden(host, host.masked_paths),
+            readonly_paths=_hidden(host, host.readonly_paths),
         ),
         annotations=host.annotations or {},
     )
+
+
+def _hidden(host: HostConfig, paths: list[str] | None) -> list[str]:
+    return [] if host.privileged else paths or []
 
 
 def build_namespaces(container: Container, launch: Launch) -> list[Namespace]:

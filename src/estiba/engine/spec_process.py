@@ -59,8 +59,12 @@ def build_exec_process(
     """An additional process; `started` is the container's first one, whose rights it has unless privileged.
 
     The environment is made anew, so that what only the first process got (TERM, HOME) follows this one's terminal and
-    user.
+    user. Raises StartFailed for a variable without a name.
     """
+    if any(setting.startswith("=") for setting in config.env or ()):
+        raise refused(
+            "unable to start container process: invalid environment variable: name cannot be empty", is_exec=True
+        )
     hostname = next(
         (setting.partition("=")[2] for setting in started.env if setting.startswith("HOSTNAME=")),
         container.config.hostname,

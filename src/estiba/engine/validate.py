@@ -141,6 +141,8 @@ def check_log(log: LogConfig) -> None:
     """Raises InvalidArgument for a log driver or an option that there is not, or a value that it cannot have."""
     if log.type == "none":
         return
+    if log.type == "local":
+        raise Unsupported("the log driver local is not supported: use json-file, whose files are rotated by default")
     if log.type not in ("", "json-file"):
         raise InvalidArgument(f'error looking up logging plugin {log.type}: plugin "{log.type}" not found')
     options = log.config or {}

@@ -24,14 +24,9 @@ def check_networking(config: ContainerConfig, host: HostConfig, networking: Netw
     for name, endpoint in (networking.endpoints_config or {}).items():
         _check_endpoint(name, endpoint)
     _check_later(config, host, networking)
-    warnings = []
-    if config.mac_address:
-        warnings.append(
-            "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
-        )
     if host.network_mode == "host" and host.port_bindings:
-        warnings.append("Published ports are discarded when using host network mode")
-    return warnings
+        return ["Published ports are discarded when using host network mode"]
+    return []
 
 
 def check_network_mode(config: ContainerConfig, host: HostConfig) -> None:
