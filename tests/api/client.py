@@ -97,8 +97,7 @@ class Client:
         """Send a request and read the head of its reply; the connection is the caller's."""
         data = b"" if body is None else json.dumps(body).encode()
         lines = [f"{method} {self.prefix}{target}{'?' + urlencode(query) if query else ''} HTTP/1.1", "Host: docker"]
-        if upgrade:
-            lines += ["Connection: Upgrade", "Upgrade: tcp"]
+        lines += ["Connection: Upgrade", "Upgrade: tcp"] if upgrade else ["Connection: close"]
         if data:
             lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
         client = self.connect()

@@ -107,7 +107,7 @@ async def commit(api: Api, exchange: Exchange) -> Reply:
     body = await read_json(exchange)
     config = wire.convert(wire.decode_json(body), ContainerConfig, "Config") if body else None
     image_id = await api.transfer(
-        api.engine.images.commit,
+        api.engine.containers.commit,
         query.text("container"),
         repository=query.text("repo"),
         tag=query.text("tag"),
