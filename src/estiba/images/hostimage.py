@@ -35,7 +35,7 @@ _SKELETON_LINKS: Final = {"var/run": "/run", "var/lock": "/run/lock"}
 # Names that secrets have, or that tell which machine this is; matched in every component below /etc.
 _SECRET_NAME: Final = re.compile(
     r"key|secret|shadow|passwd-|group-|private|credential|token|\bauth\.conf|htpasswd|vault|wireguard|ipsec|"
-    r"system-connections|wpa_supplicant|machine-id|^hostname$|^hosts$|^resolv\.conf$|^fstab$|^crypttab|^mtab$|"
+    r"system-connections|wpa_supplicant|^fstab$|^crypttab|"
     r"^sudoers|^iscsi$|^docker$|^kubernetes$|^cni$|^letsencrypt$|\.(?:p12|pfx|jks|kdbx|ovpn|orig|bak|old)$|~$",
     re.IGNORECASE,
 )
@@ -43,6 +43,7 @@ _SECRET_CONTENT: Final = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY|[a-z]://[^\s/:@]+:[^\s/@]+@|"
     rb"(?im:^[^#;\n]*\b(?:password|passwd|passphrase|secret|token|api_?key)[ \t]*=[ \t]*[^\s#;])"
 )
+_OF_THE_RUNTIME: Final = frozenset({"hostname", "hosts", "machine-id", "resolv.conf"})
 _LARGEST: Final = 4 << 20
 
 
@@ -115,10 +116,12 @@ def _may_enter(name: str, directory: int) -> bool:
 
 def _read(path: str, name: str, directory: int) -> HostFile | None:
     status = _status(name, directory)
-    if status.st_uid != 0 or _SECRET_NAME.search(name):
+    if status.st_uid != 0 or name in _OF_THE_RUNTIME:
         return None
     if stat.S_ISLNK(status.st_mode):
         return HostFile(path, status.st_mode, status.st_mtime_ns, link=os.readlink(name, dir_fd=directory))
+    if _SECRET_NAME.search(name):
+        return None
     if not stat.S_ISREG(status.st_mode) or not status.st_mode & 0o004 or status.st_size > _LARGEST:
         return None
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)

@@ -214,6 +214,19 @@ class ImageStore:
         names = [parse_target(reference)] if reference else []
         return making.make(self._content, layer, recipe, names, cancel=cancel)
 
+    def from_host(
+        self, programs: Sequence[str], *, reference: str = "", report: Report = silent, cancel: Event | None = None
+    ) -> Image:
+        """Make an image of programs of this machine and all that they load; its command is the first one.
+
+        Raises:
+            NotFound: no such program. InvalidArgument: a bad name, or none. Unavailable: no space. Cancelled.
+        """
+        from estiba.images.from_host import from_host
+
+        names = [parse_target(reference)] if reference else []
+        return from_host(self._content, programs, names, report, cancel)
+
     # life
 
     def reconcile(self) -> None:
