@@ -117,7 +117,7 @@ def compile_plan(
                 *mounts.inner,
                 *_console(spec.process, bind=True, later=spaces.joins_pids),
                 encode(Code.PIVOT),
-                *_hidden(tuple(spec.linux.readonly_paths), tuple(spec.linux.masked_paths)),
+                _hidden(tuple(spec.linux.readonly_paths), tuple(spec.linux.masked_paths)),
                 *_root_attributes(spec),
                 *plan_process.limits(spec.process),
                 *plan_process.finish(spec.process, spec.linux.seccomp, late=spaces.late()),
@@ -192,11 +192,9 @@ def _console(process: Process, *, bind: bool, later: bool) -> list[bytes]:
 
 
 @functools.lru_cache(maxsize=64)
-def _hidden(readonly: tuple[str, ...], masked: tuple[str, ...]) -> tuple[bytes, ...]:
-    return (
-        *(encode(Code.READONLY, strings=(path,)) for path in readonly),
-        *(encode(Code.MASK, strings=(path,)) for path in masked),
-    )
+def _hidden(readonly: tuple[str, ...], masked: tuple[str, ...]) -> bytes:
+    records = [encode(Code.READONLY, strings=(path,)) for path in readonly]
+    return b"".join(records + [encode(Code.MASK, strings=(path,)) for path in masked])
 
 
 def _root_attributes(spec: Spec) -> list[bytes]:

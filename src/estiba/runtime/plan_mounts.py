@@ -29,7 +29,7 @@ from estiba.runtime.plan_operations import (
     Code,
     encode,
 )
-from estiba.runtime.plan_options import MS_REC, MS_SHARED, MS_SLAVE, NODEV, NOEXEC, NOSUID, Attributes, Options
+from estiba.runtime.plan_options import MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, Attributes, Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +45,7 @@ _COVERABLE = frozenset(
 )
 _LONGEST_VALUE: Final = 255  # fsconfig(2)
 _NEW_SLOT: Final = 0
+_CGROUP_TMPFS: Final = ("nosuid", "nodev", "noexec", "mode=755")
 
 
 class MountPlan:
@@ -165,38 +166,49 @@ class MountPlan:
         if unified and (self._private_cgroups or not self._user_namespace):
             self.inner.append(_new(destination, "cgroup2", "cgroup", options, False))
             return
-        attributes = Attributes(NOSUID | NODEV | NOEXEC)
         if not unified:
-            plain = Options("", attributes, Attributes(), 0, ("mode=755",), "")
+            plain = plan_options.parse(_CGROUP_TMPFS, "tmpfs")
             self.inner.append(_new(destination, "tmpfs", "cgroup", plain, False))
+        target = self.outer if self._user_namespace else self.inner
         for mount in self._cgroups:
             slot = self._next_slot()
-            bound = Options("bind", options.single, Attributes(), plan_options.MS_PRIVATE, (), "")
-            self._tree(slot, mount.host, bound, "")
-            target = f"{destination}/{mount.name}" if mount.name else destination
-            self.inner.append(encode(Code.ATTACH, slot, ATTACH_CREATE | ATTACH_REAL, strings=(target,)))
-            for link in mount.links:
-                self.inner.append(encode(Code.SYMLINK, strings=(mount.name, f"{destination}/{link}")))
+            target.append(encode(Code.TREE, slot, 0, NONE, strings=(mount.host,)))
+            target.append(_attribute_record(slot, options.single, MS_PRIVATE, 0))
+            self.inner.append(_attached_cgroup(slot, destination, mount.name, mount.links))
+
+
+@functools.lru_cache(maxsize=256)
+def _attached_cgroup(slot: int, destination: str, name: str, links: tuple[str, ...]) -> bytes:
+    place = f"{destination}/{name}" if name else destination
+    records = [encode(Code.ATTACH, slot, ATTACH_CREATE | ATTACH_REAL, strings=(place,))]
+    records += [encode(Code.SYMLINK, strings=(name, f"{destination}/{link}")) for link in links]
+    return b"".join(records)
 
 
 def _options(mount: Mount) -> Options:
     return plan_options.parse(tuple(mount.options or ()), mount.type)
 
 
-def _check_destination(mount: Mount, options: Options) -> None:
-    """Refuse what cannot be meant. Links of the image that lead into /proc are refused by the shim."""
-    path = mount.destination
+@functools.lru_cache(maxsize=512)
+def _checked(path: str) -> None:
+    """Raise InvalidArgument for a target that no mount can have."""
     if not path.startswith("/"):
         raise InvalidArgument(f"invalid mount path: '{path}' mount path must be absolute")
     if os.path.normpath(path) in ("/", "//"):
         raise InvalidArgument("invalid specification: destination can't be '/'")
-    inside = os.path.normpath(path).startswith("/proc/")
-    if inside and path not in _COVERABLE:
+
+
+def _check_destination(mount: Mount, options: Options) -> None:
+    """Refuse what cannot be meant. Links of the image that lead into /proc are refused by the shim."""
+    path = mount.destination
+    _checked(path)
+    if "proc" in path and os.path.normpath(path).startswith("/proc/") and path not in _COVERABLE:
         raise refused_in_proc(mount.source, path)
     if not options.bind and not mount.type:
         raise InvalidArgument(f"the mount at {path} has no type")
 
 
+@functools.lru_cache(maxsize=1024)
 def _attributes(slot: int, options: Options, *, slave: bool) -> bytes:
     """Attributes and propagation of a cloned tree, if there are any.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 from dataclasses import dataclass
@@ -120,36 +121,45 @@ def encode(
 
     Raises InvalidArgument for a string with a NUL byte, and for more strings than a record has room for.
     """
-    if strings:
-        body = "\0".join(strings).encode("utf-8", "surrogateescape") + b"\0"
-        if body.count(b"\0") != len(strings):
-            raise InvalidArgument(f"a NUL character is not allowed: {next(s for s in strings if chr(0) in s)!r}")
-        if len(strings) > MOST_STRINGS:
-            raise InvalidArgument(
-                f"argument list too long: at most {MOST_STRINGS} arguments and variables are possible"
-            )
-    else:
-        body = blob
-        if blob:
-            d = len(blob)
-    padding = -len(body) % 8
-    size = RECORD.size + len(body) + padding
-    return RECORD.pack(code, len(strings), size, a & NONE, b & NONE, c & NONE, d & NONE) + body + bytes(padding)
+    if not strings:
+        return _with_blob(code, a, b, c, blob) if blob else _numbers(code, a, b, c, d)
+    body = "\0".join(strings).encode("utf-8", "surrogateescape") + b"\0"
+    if body.count(0) != len(strings):
+        raise InvalidArgument(f"a NUL character is not allowed: {next(s for s in strings if chr(0) in s)!r}")
+    if len(strings) > MOST_STRINGS:
+        raise InvalidArgument(f"argument list too long: at most {MOST_STRINGS} arguments and variables are possible")
+    size = RECORD.size + len(body) + 7 & ~7
+    return (RECORD.pack(code, len(strings), size, a & NONE, b & NONE, c & NONE, d & NONE) + body).ljust(size, b"\0")
 
 
-def assemble(records: Sequence[bytes]) -> bytes:
-    """The plan of these chunks, each of which is one or more records."""
-    body = b"".join(records)
+@functools.lru_cache(maxsize=1024)
+def _numbers(code: Code, a: int, b: int, c: int, d: int) -> bytes:
+    return RECORD.pack(code, 0, RECORD.size, a & NONE, b & NONE, c & NONE, d & NONE)
+
+
+def _with_blob(code: Code, a: int, b: int, c: int, blob: bytes) -> bytes:
+    size = RECORD.size + len(blob) + 7 & ~7
+    return (RECORD.pack(code, 0, size, a & NONE, b & NONE, c & NONE, len(blob)) + blob).ljust(size, b"\0")
+
+
+def assemble(chunks: Sequence[bytes]) -> bytes:
+    """The plan of these chunks, each of which is one or more records (or none)."""
+    body = b"".join(chunks)
     size = HEADER.size + len(body)
     if size > MOST_BYTES:
         raise InvalidArgument(f"argument list too long: a start takes at most {MOST_BYTES} bytes, this one has {size}")
-    return HEADER.pack(MAGIC, VERSION, _count(body), size) + body
+    count = 0
+    for chunk in chunks:
+        if chunk:
+            count += 1 if int.from_bytes(chunk[4:8], "little") == len(chunk) else _count(chunk)
+    return HEADER.pack(MAGIC, VERSION, count, size) + body
 
 
-def _count(body: bytes) -> int:
+@functools.lru_cache(maxsize=256)
+def _count(chunk: bytes) -> int:
     at = count = 0
-    while at < len(body):
-        at += int.from_bytes(body[at + 4 : at + 8], "little")
+    while at < len(chunk):
+        at += int.from_bytes(chunk[at + 4 : at + 8], "little")
         count += 1
     return count
 

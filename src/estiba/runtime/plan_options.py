@@ -69,9 +69,9 @@ class Attributes:
         return bool(self.enable or self.disable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Options:
-    """The words of one mount.
+    """The words of one mount. Compared by identity: parse() gives the same object for the same words.
 
     Attributes:
         bind: "" for a new file system, "bind" or "rbind".
