@@ -418,6 +418,19 @@ def test_a_parent_that_was_removed_is_made_again(driver: CgroupDriver) -> None:
     assert create(driver).exists()
 
 
+@only_v2
+def test_inside_a_container_the_root_is_cleared(driver: CgroupDriver) -> None:
+    outer = create(driver, "outer")
+    assert HOST.cgroups.unified
+    below = replace(HOST.cgroups.unified, mount=f"{HOST.cgroups.unified.mount}{outer.path}")
+    with Member(outer, "sleep", "600") as member:
+        with CgroupDriver(replace(HOST, cgroups=cgroupfs.Cgroups("v2", (), below)), "/estiba/x") as inner:
+            cgroup = create(inner, pids=Pids(limit=5))
+            assert Path(f"{below.mount}{cgroup.path}/pids.max").read_text() == "5\n"
+        assert Path(f"/proc/{member.pid}/cgroup").read_text() == f"0::{outer.path}/init\n"
+    outer.remove()
+
+
 def test_shims_leave_the_engines_cgroups(driver: CgroupDriver) -> None:
     fds = driver.shims_join_fds()
     hierarchies = [HOST.cgroups.unified] if V2 else HOST.cgroups.v1

@@ -169,7 +169,9 @@ def make_disk(kernel: Kernel, busybox: Path, command: str, scratch: Path, output
     with output.open("wb") as disk:
         disk.truncate(2 << 30)
     subprocess.run(
-        ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", tree.root, output], check=True, env=_with_sbin()
+        ["mke2fs", "-q", "-t", "ext4", "-I", "256", "-O", "^has_journal", "-d", tree.root, output],
+        check=True,
+        env=_with_sbin(),
     )
 
 

@@ -2,8 +2,8 @@
 
     python tests/machines/run_v2.py [TEST PATH OR PYTEST OPTION...]
 
-Without arguments the cgroup and seccomp tests of tests/kernel run. Needs the Debian packages that --packages prints;
-emulated without KVM it takes about a minute and a half. The exit status is pytest's.
+Without arguments the tests of cgroups, seccomp and the shim run. Needs the Debian packages that --packages prints;
+emulated without KVM it takes two minutes and a half. The exit status is pytest's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.machines import guest
 
 PACKAGES = ("qemu-system-x86", "seabios", "busybox-static", "e2fsprogs", "gcc", "libc6-dev", "make")
-TESTS = ("tests/kernel/test_cgroups.py", "tests/kernel/test_seccomp.py")
+TESTS = ("tests/kernel/test_cgroups.py", "tests/kernel/test_seccomp.py", "tests/kernel/test_shim.py")
 MARK = re.compile(r"estiba-machine-exit: (\d+)")
 
 
@@ -55,7 +55,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run tests under pure cgroup v2 in a virtual machine.")
     parser.add_argument("--packages", action="store_true", help="print the Debian packages that this needs")
     parser.add_argument("--cache", type=Path, default=Path(cache) / "estiba-machines", help="where the kernel is kept")
-    parser.add_argument("--timeout", type=float, default=170, help="seconds until the machine is ended (default 170)")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds until the machine is ended (default 300)")
     parser.add_argument("--accelerator", default="tcg", help="tcg, or kvm where it is real (default tcg)")
     parser.add_argument("--command", help="a shell command to run in the machine instead of pytest")
     options, options.arguments = parser.parse_known_args()

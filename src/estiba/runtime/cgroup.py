@@ -46,8 +46,8 @@ class Cgroup(ABC):
     def join_fds(self) -> list[int]:
         """Descriptors, owned by the caller, by which a process gets in.
 
-        v1: cgroup.procs of each hierarchy, each of which the process itself writes "0" to. v2: cgroup.procs, the same
-        way; `directory_fd` is the other door. SystemFailure if the cgroup is gone.
+        v1: the file tasks of each hierarchy, each of which the process itself, single-threaded, writes "0" to. v2:
+        cgroup.procs, the same way; `directory_fd` is the other door. SystemFailure if the cgroup is gone.
         """
 
     @abstractmethod
@@ -147,7 +147,8 @@ class Cgroup(ABC):
                 places = [line.rstrip("\n").split(":", 2)[2] for line in file]
         except OSError:
             return False
-        return any(place == self.path or place.startswith(f"{self.path}/") for place in places)
+        # without a cgroup namespace of its own, an engine in a container sees its outer path before ours
+        return any(f"{self.path}/" in f"{place}/" for place in places)
 
 
 def failure(what: str, error: OSError) -> SystemFailure:

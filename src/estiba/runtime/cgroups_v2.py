@@ -25,6 +25,7 @@ from estiba.runtime.cgroup import (
 if TYPE_CHECKING:
     from estiba.oci.runtime_spec import Resources
 
+_ROOM: Final = "init"
 _CONTROLLERS: Final = ("cpuset", "cpu", "io", "memory", "pids")
 
 
@@ -59,15 +60,32 @@ class HierarchyV2:
         wanted = [f"+{name}" for name in self._wanted if name in missing]
         if not wanted:
             return
-        try:
-            cgroupfs.write(file, " ".join(wanted), self.root)
-        except OSError as error:
-            if error.errno == errno.EBUSY:
-                raise SystemFailure(
-                    f"cannot hand the controllers {' '.join(sorted(missing))} down from {self.mount}/{place}: there "
-                    "are processes in it; move them into a cgroup below it first"
-                ) from None
-            raise failure(f"enable {' '.join(wanted)} in {self.mount}/{place}", error) from None
+        for last in (False, True):
+            try:
+                cgroupfs.write(file, " ".join(wanted), self.root)
+            except OSError as error:
+                if error.errno == errno.EBUSY and place == "." and not last:
+                    self._make_room()
+                    continue
+                if error.errno == errno.EBUSY:
+                    raise SystemFailure(
+                        f"cannot hand the controllers {' '.join(sorted(missing))} down from {self.mount}/{place}: "
+                        "there are processes in it; move them into a cgroup below it first"
+                    ) from None
+                raise failure(f"enable {' '.join(wanted)} in {self.mount}/{place}", error) from None
+            return
+
+    def _make_room(self) -> None:
+        """Move the processes at the mount point one level down.
+
+        The machine's own root may have processes and controllers; that it may not says that this is the root of a
+        container, whose few processes (ours among them) no manager looks after.
+        """
+        with suppress(FileExistsError):
+            os.mkdir(_ROOM, 0o755, dir_fd=self.root)
+        for pid in cgroupfs.read("cgroup.procs", self.root).split():
+            with suppress(ProcessLookupError):
+                cgroupfs.write(f"{_ROOM}/cgroup.procs", pid, self.root)
 
     def make(self, path: str) -> CgroupV2:
         """Make the directory of a container; FileExistsError if it is there, FileNotFoundError without a parent."""
