@@ -78,11 +78,13 @@ class Reconciler:
                     log.warning("container %s could not be started: %s", container.name, error)
 
     def _remove_strays(self) -> None:
-        places, known = self._parts.places, {container.id for container in self._parts.records.all()}
+        containers = self._parts.records.all()
+        places, known = self._parts.places, {container.id for container in containers}
+        running = {container.id for container in containers if isinstance(container.state, Running)}
         for name in self._parts.runtime.containers():
-            if name not in known:
+            if name not in running:  # also a start that was never recorded, hence never answered
                 self._parts.runtime.cleanup(name)
-        self._parts.cgroups.remove_stray(f"/estiba/{places.root_id}", {*known, "shims"})
+        self._parts.cgroups.remove_stray(f"/estiba/{places.root_id}", {*running, "shims"})
         for key in list(self._parts.snapshots.keys()):
             if key not in known:
                 self._parts.snapshots.remove(key)

@@ -44,7 +44,13 @@ class Runtime:
         self.cgroups = cgroups
         self._containers = directory / "c"
         self._containers.mkdir(0o700, parents=True, exist_ok=True)
-        self._program = Program(program)
+        with ExitStack() as undo:
+            self._program = Program(program)
+            undo.callback(self._program.close)
+            self._shims_join_fds = cgroups.shims_join_fds()
+            for descriptor in self._shims_join_fds:
+                undo.callback(os.close, descriptor)
+            self._resources = undo.pop_all()
 
     def __enter__(self) -> Runtime:
         return self
@@ -54,7 +60,7 @@ class Runtime:
 
     def close(self) -> None:
         """Release what this object holds. Containers and readers of logs go on."""
-        self._program.close()
+        self._resources.close()
 
     @property
     def init_program(self) -> str:
@@ -96,10 +102,12 @@ class Runtime:
             undo.callback(delete.remove_run_directory, bundle.directory)
             numbers = Numbers()
             with numbers.owned:
+                if bundle.spec.linux.cgroups_path is not None:
+                    # first the note where it will be: who cleans up after a crash has to find it
+                    os.symlink(bundle.spec.linux.cgroups_path, bundle.directory / state.CGROUP)
                 cgroup = self._make_cgroup(bundle.spec)
                 if cgroup is not None:
                     undo.callback(_remove_cgroup, cgroup)
-                    os.symlink(cgroup.path, bundle.directory / state.CGROUP)
                 plan = self._compile(bundle, numbers, cgroup)
                 shim = start_process(
                     self._program,
@@ -144,7 +152,7 @@ class Runtime:
                     spec,
                     stdio=Stdio(open_stdin, stdin_once),
                     join=join,
-                    descriptors=open_place(numbers, cgroup, self.cgroups, None),
+                    descriptors=open_place(numbers, cgroup, self._shims_join_fds, None),
                     keyring=_keyring(container_id),
                 )
                 shim = start_process(self._program, "exec", plan, numbers, directory=directory, attachments=attachments)
@@ -260,7 +268,7 @@ class Runtime:
             bundle.spec,
             stdio=Stdio(bundle.open_stdin, bundle.stdin_once),
             log=bundle.log,
-            descriptors=open_place(numbers, cgroup, self.cgroups, bundle.spec),
+            descriptors=open_place(numbers, cgroup, self._shims_join_fds, bundle.spec),
             cgroups=cgroup.mounts() if cgroup is not None else (),
             keyring=_keyring(bundle.id),
         )
