@@ -59,7 +59,7 @@ typedef int operation_function(struct run *run, const struct operation *operatio
 operation_function op_clone, op_cgroup, op_setns, op_userns, op_unshare, op_keyring, op_loopback; /* enter.c, namespaces.c */
 operation_function op_propagation, op_chdir, op_new, op_tree, op_attributes, op_idmap, op_root, op_attach; /* mounts.c */
 operation_function op_pivot, op_readonly, op_mask;
-operation_function op_directory, op_symlink, op_node, op_console; /* nodes.c */
+operation_function op_symlink, op_node, op_console; /* nodes.c */
 operation_function op_hostname, op_domainname, op_sysctl, op_rlimit, op_oom_score, op_umask; /* identity.c */
 operation_function op_no_new_privs, op_cwd, op_stdio_owner, op_close, op_bounding, op_identity, op_capabilities;
 operation_function op_lookup, op_seccomp, op_exec; /* execute.c */

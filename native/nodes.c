@@ -1,4 +1,4 @@
-/* Directories, links, device nodes and the terminal inside the root. */
+/* Links, device nodes and the terminal inside the root. */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,19 +14,6 @@
 #endif
 #define DEVPTS_MAGIC 0x1cd1
 #define SLAVE_MAJOR 136 /* and the seven after it */
-
-int op_directory(struct run *run, const struct operation *operation)
-{
-	const char *path = plan_string(operation, 0), *name;
-	OWNED parent = path_parent(run->root, path, &name);
-	if (parent < 0)
-		return parent;
-	if (mkdirat(parent, name, (mode_t)operation->a) < 0)
-		return errno == EEXIST ? 0 : -errno;
-	if (!operation->b && !operation->c)
-		return 0;
-	return fchownat(parent, name, (uid_t)operation->b, (gid_t)operation->c, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
-}
 
 int op_symlink(struct run *run, const struct operation *operation)
 {

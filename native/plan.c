@@ -37,7 +37,6 @@ static const struct kind kinds[] = {
 	[OP_IDMAP] = { op_idmap, 0, 0, false, true },
 	[OP_ROOT] = { op_root, 1, 1, false, false },
 	[OP_ATTACH] = { op_attach, 1, 1, false, false },
-	[OP_DIRECTORY] = { op_directory, 1, 1, false, false },
 	[OP_SYMLINK] = { op_symlink, 2, 2, false, false },
 	[OP_NODE] = { op_node, 1, 1, false, false },
 	[OP_CONSOLE] = { op_console, 0, 0, false, false },

@@ -36,7 +36,7 @@ enum operation_code {
 	OP_OOM = 3,         /* a: number of an eventfd (v1) or of memory.events (v2) to watch; b: 1 for v2;
 	                       c: number of a file with a line `oom_kill N`, or PLAN_NONE */
 	OP_DESCRIPTORS = 4, /* a: the first number that is not planned: the shim closes from here on */
-	OP_SHIM_CGROUP = 5, /* a: number of a cgroup.procs file that the shim writes "0" to */
+	OP_SHIM_CGROUP = 5, /* a: number of a cgroup.procs (v1: tasks) file that the shim writes "0" to, later */
 
 	/* processes and namespaces */
 	OP_CLONE = 10,   /* a: CLONE_NEW* flags; b: number of a cgroup v2 directory to be born in, or PLAN_NONE. The first
@@ -60,7 +60,6 @@ enum operation_code {
 	OP_IDMAP = 25,       /* a: slot; b: number of a user namespace; c: 1 recursive */
 	OP_ROOT = 26,        /* a: slot; s0: host directory on which it is attached. It is the root from now on */
 	OP_ATTACH = 27,      /* a: slot; b: ATTACH_*; s0: target in the root */
-	OP_DIRECTORY = 28,   /* a: mode; b: uid; c: gid; s0: path in the root, parents 0755; existing: left alone */
 	OP_SYMLINK = 29,     /* s0: content; s1: path in the root; existing: no error */
 	OP_NODE = 30,        /* a: mode with type; b: major << 32 | minor; c: uid << 32 | gid; s0: path in the root */
 	OP_CONSOLE = 31,     /* a: CONSOLE_*; b: rows; c: columns (0: unset). Opens a pty of the container's devpts as

@@ -17,6 +17,7 @@ from estiba.errors import Unsupported
 from estiba.linux import capabilities
 from estiba.oci.runtime_spec import Box, Capabilities, Namespace, Process, User
 from estiba.runtime.plan import Descriptors, Stdio, compile_exec_plan, compile_plan
+from estiba.runtime.seccomp import resolve_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,39 @@ def test_exec_holds_three_descriptors_and_leads_its_session(bench: Bench) -> Non
         assert lines[:-1] == ["0", "1", "2"]
         own, _, rest = lines[-1].partition(" (")
         assert rest.rpartition(")")[2].split()[1:4] == ["0", own, own]
+
+
+def _with_default_filter(spec: Spec) -> Spec:
+    seccomp = resolve_profile(None, frozenset(DEFAULT_CAPABILITIES))
+    return msgspec.structs.replace(spec, linux=msgspec.structs.replace(spec.linux, seccomp=seccomp))
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("no_new_privileges", [False, True])
+def test_exec_under_docker_s_filter(bench: Bench, *, terminal: bool, no_new_privileges: bool) -> None:
+    """The last clone happens under the filter, which hides clone3."""
+    spec = _with_default_filter(bench.spec(*SLEEP))
+    with bench.background(spec) as pid:
+        script = "cat /proc/self/status; unshare -m true; echo $$ `cut -d' ' -f6 /proc/$$/stat`"
+        changes = {"terminal": terminal, "no_new_privileges": no_new_privileges}
+        result = _exec(bench, pid, spec, _process(bench, "sh", "-c", script, **changes))
+        assert result.start.startswith("started"), result.failure()
+        text = result.output + result.errors
+        assert "Seccomp:\t2" in text
+        assert f"NoNewPrivs:\t{int(no_new_privileges)}" in text
+        assert "Seccomp_filters:\t1" in text
+        assert "CapEff:\t00000000a80425fb" in text
+        assert "Operation not permitted" in text
+        own, session = text.replace("\r", "").rstrip("\n").split("\n")[-1 if terminal else -2].split()
+        assert own == session
+
+
+def test_pid_namespace_of_another_under_docker_s_filter(bench: Bench) -> None:
+    with bench.background(_with_default_filter(bench.spec(*SLEEP))) as pid, _pidfd(pid) as fd:
+        bench.inherited = {8: fd}
+        spec = _with_default_filter(_sharing(bench.spec("ps"), pid=f"/proc/{pid}/ns/pid"))
+        result = bench.run(spec, descriptors=Descriptors(namespaces={"pid": 8}))
+        assert re.search(r"^ +1 root .*sleep 1000", result.output, flags=re.MULTILINE), result.start
 
 
 def test_exec_passes_stdin_and_exit_code(bench: Bench) -> None:

@@ -169,7 +169,6 @@ _LINES: Final[dict[Code, Callable[[Operation], str]]] = {
     Code.IDMAP: lambda o: f"{_mount(o.a)}: ids as in the user namespace at descriptor {o.b}",
     Code.ROOT: lambda o: f"{_mount(o.a)} is the root, attached at {o.strings[0]}",
     Code.ATTACH: _attach,
-    Code.DIRECTORY: lambda o: f"directory {o.strings[0]}, mode {o.a:04o}",
     Code.SYMLINK: lambda o: f"link {o.strings[1]} to {o.strings[0]}",
     Code.NODE: _node,
     Code.CONSOLE: _console,

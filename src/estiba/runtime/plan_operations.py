@@ -49,7 +49,6 @@ class Code(IntEnum):
     IDMAP = 25
     ROOT = 26
     ATTACH = 27
-    DIRECTORY = 28
     SYMLINK = 29
     NODE = 30
     CONSOLE = 31
