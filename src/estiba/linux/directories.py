@@ -10,6 +10,7 @@ import errno
 import os
 from typing import Final
 
+_STRIDE: Final = 64
 OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -72,20 +73,29 @@ class DirectoryCache:
             os.close(self._open.pop(oldest))
 
     def _open_path(self, path: bytes) -> int:
-        known, missing = self._nearest(path)
-        descriptor, owned = known, False
+        descriptor, missing = self._nearest(path)
+        owned = False
+        names = missing.split(b"/")
+        # of a long way some stages are kept, so that a very deep tree is not walked from its root for every name
+        stride = max(_STRIDE, 4 * len(names) // self._capacity)
         try:
-            for name in missing.split(b"/"):
+            for number, name in enumerate(names):
                 following = os.open(name, OPEN_DIRECTORY, dir_fd=descriptor)
-                if owned:
+                if owned and number % stride:
                     os.close(descriptor)
+                elif owned:
+                    self._keep(path[: -1 - len(b"/".join(names[number:]))], descriptor)
                 descriptor, owned = following, True
         except OSError as error:
             if owned:
                 os.close(descriptor)
-            number = errno.ENOTDIR if error.errno == errno.ELOOP else error.errno
-            raise OSError(number, os.strerror(number or 0), path) from None
+            reason = errno.ENOTDIR if error.errno == errno.ELOOP else error.errno or 0
+            raise OSError(reason, os.strerror(reason), path) from None
         return descriptor
+
+    def _keep(self, path: bytes, descriptor: int) -> None:
+        self._shrink()
+        self._open[path] = descriptor
 
     def _nearest(self, path: bytes) -> tuple[int, bytes]:
         """The open directory that is nearest above `path`, and the rest of the way."""

@@ -72,7 +72,7 @@ def tree_size(root: int) -> int:
     """Bytes of everything below a directory that is no directory: lengths, a file with several names once."""
     total = 0
     counted: set[tuple[int, int]] = set()
-    with DirectoryCache(root, 64) as cache:
+    with DirectoryCache(root) as cache:
         stack = [b""]
         while stack:
             path = stack.pop()
@@ -119,7 +119,7 @@ def remove_tree(
 ) -> bool:
     """Remove whatever `name` is in the directory descriptor, following nothing; absence is no error.
 
-    Needs no more than a few dozen descriptors and no stack, however deep the tree is; immutable and append-only
+    Needs no stack and at most 257 descriptors, however deep the tree is; immutable and append-only
     flags are taken off. Returns False when `stopped` ended the work before its end. `check` is called with each
     entry before anything is done to it and raises to end the work.
     """
@@ -132,7 +132,7 @@ def remove_tree(
     except FileNotFoundError:
         return True
     try:
-        with DirectoryCache(top, 64) as cache:
+        with DirectoryCache(top) as cache:
             if not _empty(cache, stopped, check):
                 return False
     finally:

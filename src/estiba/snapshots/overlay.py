@@ -57,16 +57,18 @@ class OverlaySnapshots:
         if not _KEY.fullmatch(key):
             raise InvalidArgument(f"invalid snapshot key: {key!r}")
         stack = [self._layers.get(chain_id) for chain_id in reversed(chain_ids)]
+        with explained(f"prepare the snapshot {key}", self._root):
+            try:
+                os.mkdir(self._root / key, 0o710)
+            except FileExistsError:
+                raise Conflict(f"there is a snapshot {key} already") from None
         self._layers.acquire(chain_ids)
         try:
             with explained(f"prepare the snapshot {key}", self._root):
                 self._make(self._root / key, stack)
-        except FileExistsError:
-            self._layers.release(chain_ids)
-            raise Conflict(f"there is a snapshot {key} already") from None
         except BaseException:
-            self._layers.release(chain_ids)
             self._layers.trash.discard(self._root / key)
+            self._layers.release(chain_ids)
             raise
 
     def mounts(self, key: str) -> list[Mount]:
@@ -152,6 +154,20 @@ class OverlaySnapshots:
                 self._layers.trash.discard(self._root / key)
         self._layers.release(used)
 
+    def stack(self, key: str) -> tuple[str, ...]:
+        """The keys of the layers below a writable one, bottom first. Raises NotFound."""
+        return tuple(layer.key for layer in reversed(self._stack(key)))
+
+    def directories(self, key: str) -> dict[str, str]:
+        """Where the parts of a snapshot are, by Docker's names (GraphDriver.Data of inspect). Raises NotFound."""
+        place = self._root / key
+        return {
+            "LowerDir": ":".join(self._directories(self._stack(key))),
+            "MergedDir": str(place / "merged"),
+            "UpperDir": str(place / "upper"),
+            "WorkDir": str(place / "work"),
+        }
+
     def keys(self) -> list[str]:
         """The keys of all writable layers."""
         return sorted(name for name in os.listdir(self._root) if _KEY.fullmatch(name))
@@ -159,7 +175,6 @@ class OverlaySnapshots:
     # inside
 
     def _make(self, place: Path, stack: Sequence[Layer]) -> None:
-        os.mkdir(place, 0o710)
         # first the link: a snapshot that a crash left half-made still names the layers it holds
         os.symlink(":".join(str(layer.number) for layer in stack) or "-", place / "lower")
         _make_pair(place, str(self._layers.directory_of(stack[0].number)) if stack else None)
