@@ -65,8 +65,6 @@ static int prepare_one(struct child *child, const struct operation *operation)
 	case OP_DESCRIPTORS:
 		child->first_free = (int)operation->a;
 		return operation->a < FIRST_PLANNED || operation->a > INT_MAX ? -EINVAL : 0;
-	case OP_SHIM_CGROUP:
-		return op_cgroup(NULL, operation);
 	default:
 		return 0;
 	}
@@ -97,7 +95,7 @@ static void close_planned(const struct plan *plan)
 	const struct operation *operation = NULL;
 	while ((operation = plan_next(plan, operation))) {
 		uint64_t number = PLAN_NONE;
-		if (operation->code == OP_SHIM_CGROUP || operation->code == OP_CGROUP || operation->code == OP_SETNS)
+		if (operation->code == OP_CGROUP || operation->code == OP_SETNS)
 			number = operation->a;
 		else if (operation->code == OP_CLONE || operation->code == OP_IDMAP)
 			number = operation->b;
@@ -105,6 +103,17 @@ static void close_planned(const struct plan *plan)
 			number = operation->c;
 		if (number >= FIRST_PLANNED && number < INT_MAX)
 			close((int)number);
+	}
+}
+
+void plan_settle(const struct plan *plan)
+{
+	const struct operation *operation = NULL;
+	while ((operation = plan_next(plan, operation)) && operation->code != OP_CLONE) {
+		if (operation->code != OP_SHIM_CGROUP || operation->a < FIRST_PLANNED || operation->a >= INT_MAX)
+			continue;
+		op_cgroup(NULL, operation);
+		close((int)operation->a);
 	}
 }
 

@@ -38,8 +38,8 @@ struct child {
 /* Maps and checks the plan in the sealed memfd. Returns 0 or -errno (EINVAL: not a plan). */
 int plan_open(int fd, struct plan *plan);
 
-/* Reads the outer operations into *child (all of it is initialised), makes the shim non-dumpable and joins the shims'
- * cgroup. Returns 0, or -1 with *failure filled. */
+/* Reads the outer operations into *child (all of it is initialised) and makes the shim non-dumpable. Returns 0, or -1
+ * with *failure filled. */
 int plan_prepare(const struct plan *plan, struct child *child, struct failure *failure);
 
 /* Makes the pipes, the child, and waits until it executes its program. Returns 0 when execve succeeded; -1 with
@@ -47,6 +47,10 @@ int plan_prepare(const struct plan *plan, struct child *child, struct failure *f
  * oom_fd and oom_count) in both cases. A program that execve refuses (no interpreter, bad format) counts as started: it says so on
  * its stderr and ends with 255, as in Docker. */
 int enter(const struct plan *plan, struct child *child, struct failure *failure);
+
+/* Joins the shims' cgroup, best effort, and closes its descriptors. On cgroup v2 this can wait for RCU, some
+ * milliseconds: not while anybody waits for the start, nor in a shim that ends soon. */
+void plan_settle(const struct plan *plan);
 
 /* The `init` role: PID 1 of a container with --init. argv[0] is anything; argv[1] may be "--". Never returns. */
 _Noreturn void init_main(int argc, char **argv);

@@ -20,6 +20,7 @@
 
 #define DRAIN_NS (2ull * 1000 * 1000 * 1000)
 #define TRIM_NS (1ull * 1000 * 1000 * 1000)
+#define SETTLE_NS (1ull * 1000 * 1000 * 1000)
 #define OOM_PAUSE_NS (2ull * 1000 * 1000)
 #define OOM_PAUSE_LAST_NS (600ull * 1000 * 1000)
 
@@ -115,7 +116,7 @@ int shim_start(void)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	munmap((void *)(uintptr_t)shim.plan.base, shim.plan.size);
+	shim.settle_at = now_ns() + SETTLE_NS;
 	shim.state = STATE_RUNNING;
 	watch(shim.child.pidfd, EPOLLIN, WATCH_CHILD, 0);
 	if (shim.child.oom_fd >= 0)
@@ -218,6 +219,13 @@ static void trim(void)
 	control_listen();
 }
 
+/* What a shim that stays needs: a place beside the engine's, and nothing more of the plan. */
+static void settle(void)
+{
+	plan_settle(&shim.plan);
+	munmap((void *)(uintptr_t)shim.plan.base, shim.plan.size);
+}
+
 static int is_due(uint64_t *deadline, uint64_t now)
 {
 	if (!*deadline || now < *deadline)
@@ -241,11 +249,13 @@ static int run_deadlines(void)
 		shim_signal(SIGKILL);
 	if (is_due(&shim.trim_at, now))
 		trim();
+	if (is_due(&shim.settle_at, now))
+		settle();
 	if (is_due(&shim.oom_at, now))
 		look_again(now);
 	if (shim.state == STATE_EXITED && !shim.finished && (is_due(&shim.quiet_at, now) || is_due(&shim.give_up_at, now)))
 		shim_finish();
-	next = earlier(earlier(shim.kill_at, shim.trim_at), shim.oom_at);
+	next = earlier(earlier(shim.kill_at, shim.trim_at), earlier(shim.oom_at, shim.settle_at));
 	if (shim.finished) {
 		uint64_t last = attach_finish();
 		if (!last)

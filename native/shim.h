@@ -46,6 +46,7 @@ struct shim {
 	uint64_t quiet_at;    /* after the exit: give up on output that doesn't end; 0: not waiting */
 	uint64_t give_up_at;  /* the same however much output comes */
 	uint64_t trim_at;     /* give unused pages back; 0: nothing to give */
+	uint64_t settle_at;   /* when to leave the engine's cgroup; 0: done */
 	uint64_t oom_at;      /* when to look for an OOM kill again; 0: not at all */
 	uint64_t oom_pause;
 	uint16_t rows, columns; /* asked for before the start */

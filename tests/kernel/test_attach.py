@@ -447,6 +447,7 @@ def test_a_tcp_client_that_vanishes(b: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         ours = socket.create_connection(server.getsockname())
         theirs, _ = server.accept()
+    b.sockets.append(ours)
     _, model = b.client()
     os.close(model.descriptor)
     shim = b.run(

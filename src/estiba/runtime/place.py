@@ -12,19 +12,23 @@ from estiba.runtime.plan import Descriptors
 from estiba.runtime.protocol import FD_PLANNED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from estiba.oci.runtime_spec import Spec
-    from estiba.runtime.cgroups import Cgroup, CgroupDriver
+    from estiba.runtime.cgroups import Cgroup
     from estiba.runtime.start import Numbers
 
 _OF_PROCESS: Final = re.compile(r"/proc/(\d+)/(ns/[a-z_]+)")
 
 
-def open_place(numbers: Numbers, cgroup: Cgroup | None, cgroups: CgroupDriver, spec: Spec | None) -> Descriptors:
+def open_place(numbers: Numbers, cgroup: Cgroup | None, shims: Sequence[int], spec: Spec | None) -> Descriptors:
     """The descriptors of a cgroup (None: it stays in the engine's) and of the namespaces that a specification joins.
+
+    shims are the descriptors by which shims leave the engine's cgroup (`CgroupDriver.shims_join_fds`), not given away.
 
     Raises Conflict when a namespace's process is gone, InvalidArgument when a path is none.
     """
-    shims = tuple(numbers.add(fd) for fd in cgroups.shims_join_fds())
+    shims_cgroup = tuple(map(numbers.share, shims))
     namespaces = _namespaces(numbers, spec) if spec is not None else {}
     watch = count = directory = None
     procs: tuple[int, ...] = ()
@@ -38,7 +42,7 @@ def open_place(numbers: Numbers, cgroup: Cgroup | None, cgroups: CgroupDriver, s
     return Descriptors(
         cgroup_procs=procs,
         cgroup_directory=directory,
-        shims_cgroup=shims,
+        shims_cgroup=shims_cgroup,
         oom_watch=watch,
         oom_count=count,
         oom_unified=directory is not None,

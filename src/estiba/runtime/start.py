@@ -55,6 +55,10 @@ class Numbers:
     def add(self, descriptor: int) -> int:
         """Give a descriptor away; the number by which the plan may name it."""
         self.owned.callback(os.close, descriptor)
+        return self.share(descriptor)
+
+    def share(self, descriptor: int) -> int:
+        """As `add`, of a descriptor that stays its owner's."""
         number = protocol.FD_PLANNED + len(self.sources)
         self.sources[number] = descriptor
         return number
