@@ -8,7 +8,7 @@ Blocking and thread-safe. Containers outlive it.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -49,6 +49,7 @@ class Engine:
             places = make_places(root or DEFAULT_ROOT, run or DEFAULT_RUN)
             lock = stack.enter_context(RootLock(places.root).acquire(kind=kind, socket=socket))
             self.lock = lock
+            stack.callback(remove_run_directory, places)
             parts, use_cases = wire(places, stack)
             self.parts = parts
             self.places = places
@@ -78,6 +79,13 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def remove_run_directory(places: Places) -> None:
+    """Leave no directory of this boot behind when no container runs."""
+    with suppress(OSError):
+        for directory in (places.run_dir / "c", places.run_dir / "rootfs", places.run_dir):
+            directory.rmdir()
 
 
 def make_places(root: Path, run: Path) -> Places:

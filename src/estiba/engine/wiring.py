@@ -71,6 +71,7 @@ def wire(places: Places, stack: ExitStack) -> tuple[Parts, UseCases]:
     )
     volumes = Volumes(store=VolumeStore(places.root, database), records=records, journal=journal)
     cgroups = stack.enter_context(CgroupDriver(host, f"/estiba/{places.root_id}"))
+    stack.callback(cgroups.remove_base)  # stays while containers run
     runtime = stack.enter_context(Runtime(directory=places.run_dir, root_id=places.root_id, cgroups=cgroups))
 
     loop = Loop()
