@@ -97,7 +97,7 @@ class Launcher:
             user=self._user(container),
             cgroup=self._cgroup(container),
             joined=joined,
-            hostname="" if container.host.uts_mode == "host" else container.config.hostname,
+            hostname="" if container.host.uts_mode == "host" else donors.get("network", container).config.hostname,
             init=self._runtime.init_program if container.host.init else "",
             shm=_shared_memory_of(donors.get("ipc")),
         )
