@@ -179,7 +179,7 @@ class TestLogs:
 
 class TestEvents:
     def test_live(self, client: Client, name: str) -> None:
-        filters = json.dumps({"container": [name], "type": {"container": True}})
+        filters = json.dumps({"container": [name], "type": ["container"]})
         head, stream = client.open("GET", "/events", filters=filters)
         assert b"Content-Type: application/json" in head
         create(client, name, "true")

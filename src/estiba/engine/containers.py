@@ -138,7 +138,7 @@ class Containers:
         if isinstance(container.state, Running) and container.state.paused:
             raise Conflict(f"container {reference} is paused, unpause the container before attach")
         if isinstance(container.state, Restarting):
-            raise Conflict(f"container {reference} is restarting, wait until the container is running before attach")
+            raise Conflict(f"container {reference} is restarting, wait until the container is running")
         return container
 
     def attach(self, reference: str, request: AttachRequest, descriptor: int, first: bytes = b"") -> None:
@@ -185,7 +185,11 @@ class Containers:
             raise InvalidArgument("Neither old nor new names may be empty")
         if new == container.name:
             raise InvalidArgument("Renaming a container with the same name as its current name")
-        check_container_name(new)
+        try:
+            check_container_name(new)
+        except InvalidArgument as error:
+            message = error.message.replace(f"({new})", f"(/{new})")
+            raise InvalidArgument(f"Error when allocating new name: {message}") from None
         with self._records.lock(container.id):
             current = self._records.current(container.id)
             event = container_event(replace(current, name=new), "rename", {"oldName": f"/{current.name}"})

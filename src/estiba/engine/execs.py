@@ -147,7 +147,7 @@ class Execs:
         self._update(exec_id, running=True, pid=shim.pid)
         self._shims.add(exec_id, shim, lambda event: self._on_event(exec_id, event))
         size = self._sizes.pop(exec_id, None)
-        if size is not None:
+        if size is not None and record.config.tty:
             shim.resize(*size)
 
     def _run(
@@ -189,7 +189,8 @@ class Execs:
         record = self.get(exec_id)
         shim = self._shims.find(exec_id)
         if shim is not None:
-            shim.resize(rows, columns)
+            if record.config.tty:
+                shim.resize(rows, columns)
         elif record.exit_code is None:
             self._sizes[exec_id] = (rows, columns)
         else:

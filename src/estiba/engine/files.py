@@ -148,7 +148,7 @@ class ContainerFiles:
 def _explained(reference: str, path: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, NotFound):
         raise NotFound(f"Could not find the file {path} in container {reference}") from None
     except NotADirectoryError:
         raise InvalidArgument("extraction point is not a directory") from None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Filters = dict[str, list[str]]
 
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
-HEALTH = ("starting", "healthy", "unhealthy", "none")
+HEALTH = ("none", "starting", "healthy", "unhealthy")
 CONTAINER_KEYS = frozenset(
     {"ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation"}
     | {"label", "name", "network", "publish", "since", "status", "volume"}

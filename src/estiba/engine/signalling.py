@@ -174,7 +174,8 @@ class Signalling:
         container = self._records.get(reference)
         if not isinstance(container.state, Running):
             raise Conflict(f"container {container.id} is not running")
-        self._shims.get(container.id).resize(rows, columns)
+        if container.config.tty:
+            self._shims.get(container.id).resize(rows, columns)
         self._records.tell(container_event(container, "resize", {"height": str(rows), "width": str(columns)}))
 
     def _stop_signal(self, container: Container, reference: str, asked: str) -> int:

@@ -173,7 +173,9 @@ def parse_platform(text: str) -> tuple[str, str, str] | None:
     if not text:
         return None
     parts = text.lower().split("/")
-    if len(parts) > 3 or not all(part and part.replace("_", "").isalnum() for part in parts):
+    if len(parts) > 3:
+        raise InvalidArgument(f'"{text}": cannot parse platform specifier: invalid argument')
+    if not all(part and part.replace("_", "").isalnum() for part in parts):
         raise InvalidArgument(f'"{text}" is an invalid OS/architecture component')
     if len(parts) == 1:
         parts = [parts[0], host_architecture()] if parts[0] == "linux" else ["linux", parts[0]]
