@@ -1,147 +1,38 @@
-"""The image store on a real file system: load, save, import, commit, names, removal. Needs root (owners, devices)."""
+"""The image store on a real file system: load, save, import, commit, embedded images. Needs root (owners, devices)."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import os
 import tarfile
 import threading
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.kernel.imagestore import (
+    BASE,
+    UPPER,
+    Files,
+    Place,
+    config_of,
+    digest,
+    docker_archive,
+    free,
+    lines,
+    load,
+    oci_archive,
+    tar_of,
+    tree,
+)
 
-from estiba.errors import Cancelled, Conflict, InvalidArgument, NotFound, Unsupported
-from estiba.images.image import ContainerUse
+from estiba.errors import Cancelled, InvalidArgument, NotFound, Unsupported
 from estiba.images.making import Recipe
-from estiba.images.store import ImageStore
 from estiba.oci.image import Defaults
-from estiba.snapshots.layers import Layers
-from estiba.store.database import Database
-
-if TYPE_CHECKING:
-    from estiba.images.progress import Progress
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-Files = dict[str, bytes | str | None]
-
-
-def tar_of(files: Files) -> bytes:
-    """A tar: bytes are files, None is a directory, text a symbolic link."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.mtime = 1_700_000_000
-            if content is None:
-                info.type, info.mode = tarfile.DIRTYPE, 0o755
-            elif isinstance(content, str):
-                info.type, info.linkname = tarfile.SYMTYPE, content
-            else:
-                info.size = len(content)
-            tar.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
-    return buffer.getvalue()
-
-
-def digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def config_of(*layers: bytes, **more: Any) -> bytes:
-    return json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "created": "2026-01-02T03:04:05Z",
-            "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
-            "history": [{"created": "2026-01-02T03:04:05Z", "created_by": f"step {i}"} for i in range(len(layers))],
-            **more,
-        }
-    ).encode()
-
-
-def docker_archive(config: bytes, layers: list[bytes], tags: list[str] | None) -> Files:
-    """As Docker 1.10 to 24 wrote it."""
-    files: Files = {}
-    paths = []
-    for number, layer in enumerate(layers):
-        files[f"{number}/VERSION"] = b"1.0"
-        files[f"{number}/layer.tar"] = layer
-        paths.append(f"{number}/layer.tar")
-    name = hashlib.sha256(config).hexdigest() + ".json"
-    files[name] = config
-    files["manifest.json"] = json.dumps([{"Config": name, "RepoTags": tags, "Layers": paths}]).encode()
-    return files
-
-
-def oci_archive(config: bytes, layers: list[tuple[str, bytes]], names: list[str]) -> Files:
-    blobs = {digest(config): config} | {digest(data): data for _, data in layers}
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "config": {
-                "mediaType": "application/vnd.oci.image.config.v1+json",
-                "digest": digest(config),
-                "size": len(config),
-            },
-            "layers": [{"mediaType": kind, "digest": digest(data), "size": len(data)} for kind, data in layers],
-        }
-    ).encode()
-    blobs[digest(manifest)] = manifest
-    described = [
-        {
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "digest": digest(manifest),
-            "size": len(manifest),
-            "annotations": {"org.opencontainers.image.ref.name": name},
-        }
-        for name in names
-    ]
-    files: Files = {"blobs/sha256/" + key.partition(":")[2]: data for key, data in blobs.items()}
-    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": described}).encode()
-    files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
-    return files
-
-
-BASE = tar_of({"etc": None, "etc/a": b"one", "bin": "usr/bin"})
-UPPER = tar_of({"etc": None, "etc/b": b"two", "etc/.wh.a": b""})
-
-
-class Place:
-    """A store in a directory of its own, which can be opened again."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        root.mkdir(exist_ok=True)
-        self._stack = ExitStack()
-        self.open()
-
-    def open(self) -> None:
-        self.database = self._stack.enter_context(Database(self.root / "estiba.db"))
-        self.layers = self._stack.enter_context(Layers(self.root, self.database))
-        self.store = ImageStore(self.root, self.database, self.layers)
-        self.store.reconcile()
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def again(self) -> ImageStore:
-        self.close()
-        self.open()
-        return self.store
-
-    def blobs(self) -> set[str]:
-        return set(os.listdir(self.root / "images/blobs/sha256"))
-
-    def leftovers(self) -> list[str]:
-        return list(os.listdir(self.root / "tmp")) + [
-            n for n in os.listdir(self.root / "layers") if n.startswith(".new")
-        ]
 
 
 @pytest.fixture
@@ -157,39 +48,6 @@ def elsewhere(tmp_path: Path):
     place = Place(tmp_path / "b")
     yield place
     place.close()
-
-
-def load(store: ImageStore, data: bytes | Files) -> list[str]:
-    """Load and return what is printed."""
-    lines: list[str] = []
-
-    def report(progress: Progress) -> None:
-        lines.extend([progress.stream.rstrip()] if progress.stream else [])
-
-    store.load(io.BytesIO(tar_of(data) if isinstance(data, dict) else data), report)
-    return lines
-
-
-def tree(place: Place, name: str) -> dict[str, Any]:
-    """The merged root of an image."""
-    found: dict[str, Any] = {}
-    with place.layers.view(place.store.get(name).chain_ids) as root:
-        for directory, below, files, fd in os.fwalk(".", dir_fd=root):
-            for entry in [*below, *files]:
-                path = os.path.normpath(os.path.join(directory, entry))
-                s = os.stat(entry, dir_fd=fd, follow_symlinks=False)
-                content: Any = None
-                if os.path.stat.S_ISREG(s.st_mode):
-                    with open(os.open(entry, os.O_RDONLY, dir_fd=fd), "rb") as f:
-                        content = f.read()
-                elif os.path.stat.S_ISLNK(s.st_mode):
-                    content = os.readlink(entry, dir_fd=fd)
-                found[path] = content
-    return found
-
-
-def free(identity: str) -> list[ContainerUse]:
-    return []
 
 
 # load
@@ -479,171 +337,6 @@ def test_a_commit_without_changes_makes_no_layer(place: Place) -> None:
     assert child.config.diff_ids == [digest(BASE)]
     assert (child.config.history or [])[-1].empty_layer
     assert place.store.history(child.id)[0].size == 0
-
-
-# names, removal, prune
-
-
-def test_look_up(place: Place) -> None:
-    config = config_of(BASE)
-    load(place.store, docker_archive(config, [BASE], ["x:latest"]))
-    identity = digest(config)
-    for name in ("x", "x:latest", "docker.io/library/x", identity, identity[7:], identity[:20], identity[7:10]):
-        assert place.store.get(name).id == identity
-    with pytest.raises(NotFound) as caught:
-        place.store.get("nosuch")
-    assert caught.value.message == "No such image: nosuch:latest"
-    with pytest.raises(InvalidArgument):
-        place.store.get("Upper")
-
-
-def test_tags(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE), [BASE], ["x:1"]))
-    assert place.store.tag("x:1", "a.example/y", "2")[1] == "a.example/y:2"
-    assert place.store.tag("x:1", "z")[1] == "z:latest"
-    assert place.store.get("x:1").references == ("a.example/y:2", "x:1", "z:latest")
-    for repository, tag, message in (
-        ("x", "a b", "invalid tag format"),
-        ("X", "b", "must be lowercase"),
-        ("sha256", "b", "refusing to create an ambiguous tag"),
-    ):
-        with pytest.raises(InvalidArgument, match=message):
-            place.store.tag("x:1", repository, tag)
-    with pytest.raises(NotFound, match="No such image: nosuch:latest"):
-        place.store.tag("nosuch", "a", "b")
-
-
-def lines(removals: Any) -> list[str]:
-    return [f"Untagged: {r.untagged}" if r.untagged else f"Deleted: {r.deleted}" for r in removals]
-
-
-def test_removal_by_name_and_by_id(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE, UPPER), [BASE, UPPER], ["x:1", "x:2"]))
-    identity = place.store.get("x:1").id
-    chain = place.store.get("x:1").chain_ids
-    with pytest.raises(Conflict) as caught:
-        place.store.remove(identity, in_use=free)
-    assert caught.value.message == (
-        f"conflict: unable to delete {identity[7:19]} (must be forced) - image is referenced in multiple repositories"
-    )
-    assert lines(place.store.remove("x:1", in_use=free)) == ["Untagged: x:1"]
-    assert lines(place.store.remove(identity[7:20], in_use=free)) == [
-        "Untagged: x:2",
-        f"Deleted: {identity}",
-        f"Deleted: {chain[1]}",
-        f"Deleted: {chain[0]}",
-    ]
-    assert place.blobs() == set()
-    assert place.layers.list() == []
-    with pytest.raises(NotFound, match="No such image: x:1"):
-        place.store.remove("x:1", in_use=free)
-
-
-def test_removal_of_what_containers_use(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE), [BASE], ["x:1"]))
-    identity = place.store.get("x:1").id
-    short = identity[7:19]
-
-    def running(_: str) -> list[ContainerUse]:
-        return [ContainerUse("c" * 64, True)]
-
-    def stopped(_: str) -> list[ContainerUse]:
-        return [ContainerUse("c" * 64, False)]
-
-    for users in (running, stopped):
-        with pytest.raises(Conflict) as caught:
-            place.store.remove("x:1", in_use=users)
-        assert caught.value.message == (
-            'conflict: unable to remove repository reference "x:1" (must force) - '
-            f"container {'c' * 12} is using its referenced image {short}"
-        )
-    with pytest.raises(Conflict, match=rf"\(cannot be forced\) - image is being used by running container {'c' * 12}"):
-        place.store.remove(identity, force=True, in_use=running)
-    with pytest.raises(Conflict, match=rf"\(must be forced\) - image is being used by stopped container {'c' * 12}"):
-        place.store.remove(identity, in_use=stopped)
-    assert lines(place.store.remove("x:1", force=True, in_use=running)) == ["Untagged: x:1"]
-    assert place.store.get(identity).references == ()
-    assert lines(place.store.remove(identity, force=True, in_use=stopped))[0] == f"Deleted: {identity}"
-
-
-def test_removal_goes_on_to_nameless_parents(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE), [BASE], ["x:1"]))
-    parent = place.store.get("x:1")
-    child = place.store.commit(io.BytesIO(UPPER), Recipe(Defaults(), parent=parent), reference="y:1")
-    assert lines(place.store.remove("x:1", in_use=free)) == ["Untagged: x:1"]
-    assert [i.id for i in place.store.list()] == [child.id]
-    assert {i.id for i in place.store.list(everything=True)} == {child.id, parent.id}
-    with pytest.raises(Conflict, match=r"\(cannot be forced\) - image has dependent child images"):
-        place.store.remove(parent.id, force=True, in_use=free)
-    gone = lines(place.store.remove("y:1", in_use=free))
-    assert gone == [
-        "Untagged: y:1",
-        f"Deleted: {child.id}",
-        f"Deleted: {child.chain_ids[1]}",
-        f"Deleted: {parent.id}",
-        f"Deleted: {child.chain_ids[0]}",
-    ]
-
-
-def test_noprune_keeps_the_parents(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE), [BASE], None))
-    parent = place.store.list()[0]
-    place.store.commit(io.BytesIO(UPPER), Recipe(Defaults(), parent=parent), reference="y:1")
-    place.store.remove("y:1", prune=False, in_use=free)
-    assert [i.id for i in place.store.list()] == [parent.id]
-
-
-def test_list_filters(place: Place) -> None:
-    old = config_of(BASE, created="2020-01-01T00:00:00Z", config={"Labels": {"k": "v"}})
-    new = config_of(UPPER, created="2021-01-01T00:00:00.5Z")
-    load(place.store, docker_archive(old, [BASE], ["x:1", "a/b:2"]))
-    load(place.store, docker_archive(new, [UPPER], None))
-
-    def listed(**filters: str) -> list[str]:
-        found = place.store.list(filters={k: [v] for k, v in filters.items()})
-        return [",".join(i.references) or "<none>" for i in found]
-
-    assert listed() == ["<none>", "a/b:2,x:1"]
-    assert listed(dangling="true") == ["<none>"]
-    assert listed(dangling="false") == ["a/b:2,x:1"]
-    assert listed(label="k") == listed(label="k=v") == ["a/b:2,x:1"]
-    assert listed(label="k=w") == []
-    assert listed(reference="x") == listed(reference="x:*") == ["x:1"]
-    assert listed(reference="*/*") == ["a/b:2"]
-    assert listed(reference="docker.io/library/x") == []
-    assert listed(before=digest(new)) == ["a/b:2,x:1"]
-    assert listed(since="x:1") == ["<none>"]
-    assert listed(until="2020-06-01T00:00:00Z") == ["a/b:2,x:1"]
-    for filters, error in (
-        ({"nosuch": "x"}, "invalid filter 'nosuch'"),
-        ({"dangling": "x"}, r"invalid filter 'dangling=\[x\]'"),
-        ({"reference": "["}, "syntax error in pattern"),
-    ):
-        with pytest.raises(InvalidArgument, match=error):
-            listed(**filters)
-    with pytest.raises(NotFound, match="No such image: nosuch:latest"):
-        listed(before="nosuch")
-
-
-def test_prune(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE), [BASE], ["x:1"]))
-    load(place.store, docker_archive(config_of(UPPER), [UPPER], None))
-    dangling = digest(config_of(UPPER))
-    pruned = place.store.prune(in_use=free)
-    assert lines(pruned.removals)[0] == f"Deleted: {dangling}"
-    assert pruned.reclaimed > len(UPPER)
-    assert place.store.prune({"dangling": ["false"]}, in_use=lambda _: [ContainerUse("c", False)]).removals == ()
-    assert place.store.prune({"dangling": ["false"], "label": ["k"]}, in_use=free).removals == ()
-    assert lines(place.store.prune({"dangling": ["false"]}, in_use=free).removals)[0] == "Untagged: x:1"
-    assert place.blobs() == set()
-
-
-def test_shared_sizes(place: Place) -> None:
-    load(place.store, docker_archive(config_of(BASE), [BASE], ["x:1"]))
-    load(place.store, docker_archive(config_of(BASE, UPPER), [BASE, UPPER], ["y:1"]))
-    sizes = place.store.shared_sizes(place.store.list())
-    assert sizes == {place.store.get("x:1").id: 3, place.store.get("y:1").id: 3}
-    assert place.store.layers_size() == 6
 
 
 # what crashes leave

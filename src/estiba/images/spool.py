@@ -243,7 +243,8 @@ class _Source:
         self._writer.write(part)
         if self._meter is not None:
             self._meter.add(len(part))
-        return bytes(part)
+        whole = part.obj
+        return whole if isinstance(whole, bytes) and len(whole) == len(part) else bytes(part)
 
     def drain(self) -> int:
         """Write what nobody has read; its bytes."""
