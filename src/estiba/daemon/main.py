@@ -45,6 +45,9 @@ def main(argv: Sequence[str]) -> int:
     except EstibaError as error:
         print(f"estiba serve: {error.message}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"estiba serve: cannot start: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
