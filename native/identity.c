@@ -85,6 +85,18 @@ int op_no_new_privs(struct run *run, const struct operation *operation)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
+int op_apparmor(struct run *run, const struct operation *operation)
+{
+	char text[512];
+	int length = snprintf(text, sizeof text, "exec %s", plan_string(operation, 0));
+	OWNED fd = openat(run->host_proc, "self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (length < 0 || (size_t)length >= sizeof text)
+		return -ENAMETOOLONG;
+	return write(fd, text, (size_t)length) < 0 ? -errno : 0;
+}
+
 /* So that /dev/stdout can be opened again by the user. The host's /dev/null stays what it is. */
 int op_stdio_owner(struct run *run, const struct operation *operation)
 {

@@ -61,5 +61,5 @@ operation_function op_propagation, op_chdir, op_new, op_tree, op_attributes, op_
 operation_function op_pivot, op_readonly, op_mask;
 operation_function op_symlink, op_node, op_console; /* nodes.c */
 operation_function op_hostname, op_domainname, op_sysctl, op_rlimit, op_oom_score, op_umask; /* identity.c */
-operation_function op_no_new_privs, op_cwd, op_stdio_owner, op_close, op_bounding, op_identity, op_capabilities;
+operation_function op_no_new_privs, op_apparmor, op_cwd, op_stdio_owner, op_close, op_bounding, op_identity, op_capabilities;
 operation_function op_lookup, op_seccomp, op_exec; /* execute.c */

@@ -58,6 +58,7 @@ static const struct kind kinds[] = {
 	[OP_CAPABILITIES] = { op_capabilities, 0, 0, false, false },
 	[OP_LOOKUP] = { op_lookup, 2, 2, false, false },
 	[OP_SECCOMP] = { op_seccomp, 0, 0, true, false },
+	[OP_APPARMOR] = { op_apparmor, 1, 1, false, false },
 	[OP_EXEC] = { op_exec, 1, STRINGS_MAX, false, false },
 };
 

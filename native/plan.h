@@ -85,6 +85,7 @@ enum operation_code {
 	OP_CAPABILITIES = 52,/* a: effective; b: permitted; c: inheritable; d: ambient */
 	OP_LOOKUP = 53,      /* s0: argv[0]; s1: PATH. Reports that all is ready to execute */
 	OP_SECCOMP = 54,     /* a: SECCOMP_FILTER_FLAG_*; blob: struct sock_filter[] */
+	OP_APPARMOR = 56,    /* s0: the profile that execve changes to */
 	OP_EXEC = 55,        /* a: number of arguments; strings: arguments, then environment */
 };
 

@@ -211,6 +211,14 @@ def test_text_of_the_file_system(bench: Bench) -> None:
     assert "size" in error.message
 
 
+def test_profile_of_a_security_module_that_is_not_there(bench: Bench) -> None:
+    if os.path.exists("/proc/self/attr/apparmor/exec"):
+        pytest.skip("this machine has AppArmor")
+    text = "unable to apply apparmor profile: apparmor failed to apply profile: "
+    text += "write /proc/thread-self/attr/apparmor/exec: no such file or directory"
+    _check(bench, bench.spec("true", apparmor_profile="docker-default"), text, 127, 400)
+
+
 def test_file_system_that_the_kernel_lacks(bench: Bench) -> None:
     spec = bench.spec("true", mounts=[Mount(destination="/mnt", type="nosuchfs", source="x")])
     _check(bench, spec, 'error mounting "x" to rootfs at "/mnt": no such device', 128, 500)

@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from estiba.errors import InvalidArgument
+from estiba.errors import InvalidArgument, Unsupported
 from estiba.runtime import plan_process, plan_sysctls
 from estiba.runtime.plan_describe import describe
 from estiba.runtime.plan_devices import add_devices
@@ -93,6 +93,8 @@ def compile_plan(
     Raises InvalidArgument, Unsupported, and StartFailed for a mount inside /proc.
     """
     plan_process.check(spec.process)
+    if spec.linux.mount_label:
+        raise Unsupported("SELinux labels are not supported: leave mountLabel out")
     spaces = Namespaces(spec.linux, descriptors)
     mounts = MountPlan(
         user_namespace=spaces.own_user,

@@ -182,6 +182,7 @@ _LINES: Final[dict[Code, Callable[[Operation], str]]] = {
     Code.OOM_SCORE: lambda o: f"oom_score_adj {_signed(o.a)}",
     Code.UMASK: lambda o: f"umask {o.a:04o}",
     Code.NO_NEW_PRIVS: lambda _: "no new privileges",
+    Code.APPARMOR: lambda o: f"AppArmor profile {o.strings[0]}",
     Code.CWD: lambda o: f"work in {o.strings[0]}" if o.a == 0 else f"check that {o.strings[0]} is below the root",
     Code.STDIO_OWNER: lambda o: f"give the streams to uid {o.a}",
     Code.CLOSE: lambda _: "close every other descriptor",

@@ -184,6 +184,11 @@ def _cgroup(case: _Case) -> str:
     return f"unable to apply cgroup configuration: cannot join the cgroup: {case.reason}"
 
 
+def _apparmor(case: _Case) -> str:
+    where = "write /proc/thread-self/attr/apparmor/exec"
+    return f"unable to apply apparmor profile: apparmor failed to apply profile: {where}: {case.reason}"
+
+
 def _clone(case: _Case) -> str:
     hints = {
         numbers.ENOSPC: " (a limit in /proc/sys/user, max_*_namespaces)",
@@ -209,6 +214,7 @@ _WORDINGS: Final[dict[Code, Callable[[_Case], str]]] = {
     Code.HOSTNAME: _hostname,
     Code.CGROUP: _cgroup,
     Code.SHIM_CGROUP: _cgroup,
+    Code.APPARMOR: _apparmor,
     Code.CLONE: _clone,
     Code.SECCOMP: _seccomp,
 }

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from estiba.oci.runtime_spec import Mount, Spec
     from estiba.runtime.cgroup import CgroupMount
 
-_OWN = ("/proc", "/sys", "/dev")
+_OWN = ("/proc/", "/sys/", "/dev/")
 # lxcfs covers these; everything else below /proc is the kernel's alone (as in runc).
 _COVERABLE_NAMES = ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo")
 _COVERABLE = frozenset(
@@ -242,7 +242,7 @@ def _new(destination: str, kind: str, source: str, options: Options, user_namesp
     if user_namespace and kind == "devpts":
         data = [word for word in data if not word.startswith("gid=")]  # group 5 may have no number outside
     flags = ATTACH_CREATE
-    if destination.startswith(_OWN):
+    if f"{destination}/".startswith(_OWN):
         flags |= ATTACH_REAL
     if kind == "proc":
         flags |= ATTACH_PROC

@@ -71,6 +71,7 @@ class Code(IntEnum):
     LOOKUP = 53
     SECCOMP = 54
     EXEC = 55
+    APPARMOR = 56
 
 
 STDIO_STDIN: Final = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Final
 
-from estiba.errors import InvalidArgument
+from estiba.errors import InvalidArgument, Unsupported
 from estiba.linux import capabilities
 from estiba.runtime.plan_explain import refused
 from estiba.runtime.plan_operations import NONE, Code, encode
@@ -61,7 +61,11 @@ def finish(process: Process, seccomp: Seccomp | None, *, late: bytes) -> list[by
     """
     user = process.user
     cwd = process.cwd or "/"
-    records = [encode(Code.NO_NEW_PRIVS)] if process.no_new_privileges else []
+    records = []
+    if process.apparmor_profile not in (None, "", "unconfined"):
+        records.append(encode(Code.APPARMOR, strings=(process.apparmor_profile,)))
+    if process.no_new_privileges:
+        records.append(encode(Code.NO_NEW_PRIVS))
     # Closed before any name that the image or the user chose is used: /proc/self/fd/N leads nowhere.
     records += [_CLOSE, encode(Code.STDIO_OWNER, user.uid), encode(Code.CWD, 0, strings=(cwd,))]
     rights = _rights(process.capabilities)
@@ -82,11 +86,16 @@ def finish(process: Process, seccomp: Seccomp | None, *, late: bytes) -> list[by
 
 
 def check(process: Process, *, is_exec: bool = False) -> None:
-    """Refuse what no process can have: InvalidArgument without a command, StartFailed for a relative directory."""
+    """Refuse what no process can have: InvalidArgument without a command, StartFailed for a relative directory.
+
+    Unsupported for an SELinux label: nothing would set it.
+    """
     if not process.args:
         raise InvalidArgument("no command specified")
     if process.cwd and not process.cwd.startswith("/"):
         raise refused("Cwd must be an absolute path", is_exec=is_exec)
+    if process.selinux_label:
+        raise Unsupported("SELinux labels are not supported: leave selinuxLabel out")
 
 
 class _Rights:

@@ -315,6 +315,17 @@ def test_every_failure_has_a_sentence() -> None:
     assert "Linux 5.12" in plan.explain(0, operations[0].code, errno.ENOSYS, "").message
 
 
+def test_security_modules() -> None:
+    plan = _compile(_spec(process={"apparmor_profile": "docker-default", "no_new_privileges": True}))
+    codes = _codes(plan)
+    assert codes.index(Code.APPARMOR) < codes.index(Code.NO_NEW_PRIVS) < codes.index(Code.CLOSE)
+    assert Code.APPARMOR not in _codes(_compile(_spec(process={"apparmor_profile": "unconfined"})))
+    with pytest.raises(Unsupported, match="SELinux"):
+        _compile(_spec(process={"selinux_label": "system_u:system_r:x:s0"}))
+    with pytest.raises(Unsupported, match="SELinux"):
+        _compile(_spec(mount_label="x"))
+
+
 def test_time_namespace_is_refused() -> None:
     with pytest.raises(Unsupported):
         _compile(_spec(kinds=(*KINDS, "time")))
