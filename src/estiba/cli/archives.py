@@ -13,6 +13,7 @@ import stat
 import tarfile
 
 from estiba.cli.session import CommandError
+from estiba.cli.streams import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,12 +209,13 @@ class _Target:
                 os.mkdir(name, 0o700, dir_fd=parent)
             self._directories.append((parts, mode, entry.mtime))
             return
+        if entry.islnk():  # its times are the other name's
+            self._link(parent, name, _parts(_renamed(entry.linkname, old, new)))
+            return
         if entry.isreg():
             self._file(parent, name, archive.extractfile(entry), mode)
         elif entry.issym():
             os.symlink(entry.linkname, name, dir_fd=parent)
-        elif entry.islnk():
-            self._link(parent, name, _parts(_renamed(entry.linkname, old, new)))
         elif entry.isfifo():
             os.mkfifo(name, mode, dir_fd=parent)
         else:
@@ -238,7 +240,7 @@ class _Target:
         descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
         try:
             while content is not None and (block := content.read(_BLOCK)):
-                os.write(descriptor, block)
+                write_all(descriptor, block)
             os.fchmod(descriptor, mode)
         finally:
             os.close(descriptor)

@@ -309,7 +309,7 @@ def check_count(command: Command, count: int) -> None:
         wanted = f"requires at least {plural(least)}"
     elif least == most:
         wanted = f"requires {plural(least)}"
-    elif least == 0 or count > most:
+    elif least == 0:
         wanted = f"requires at most {plural(most)}"
     else:
         wanted = f"requires at least {least} and at most {plural(most)}"

@@ -4,9 +4,9 @@ what is.
 
 from __future__ import annotations
 
-from estiba.cli.formats import compile_template
 from estiba.cli.session import CommandError
 from estiba.cli.template_functions import TemplateError
+from estiba.cli.templates import Template
 from estiba.cli.typed import Typed
 from estiba.client.quickjson import loads
 from estiba.client.transport import ResponseError
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     # name → the object's JSON and its schema
     Find = Callable[[str], tuple[bytes, Schema]]
 
+BAD_FORMAT = 64
 _STEP = "    "
 
 
 def inspect(session: Session, names: list[str], format_: str, find: Find) -> int:
     """Print the objects; exit code 1 when one was not found."""
-    template = compile_template(format_) if format_ not in ("", "json") else None
+    template = _template(format_) if format_ not in ("", "json") else None
     found: list[tuple[str, Schema]] = []
     failures = []
     for name in names:
@@ -54,6 +55,13 @@ def inspect(session: Session, names: list[str], format_: str, find: Find) -> int
     for failure in failures:
         session.warn(failure)
     return 1 if failures else 0
+
+
+def _template(text: str) -> Template:
+    try:
+        return Template(text)
+    except TemplateError as error:
+        raise CommandError(f"template parsing error: {error}", BAD_FORMAT) from None
 
 
 def _array(texts: list[str]) -> str:

@@ -56,7 +56,7 @@ def check(reference: str) -> None:
         raise CommandError("invalid reference format")
     if path != path.lower():
         raise CommandError(f"invalid reference format: repository name ({path}) must be lowercase")
-    if set(path) - _NAME or not path[0].isalnum() or not path[-1].isalnum():
+    if set(path) - _NAME or not all(part[0].isalnum() and part[-1].isalnum() for part in path.split("/")):
         raise CommandError("invalid reference format")
     if set(tag) - _TAG or tag[:1] in (".", "-") or len(tag) > 128:
         raise CommandError("invalid reference format")

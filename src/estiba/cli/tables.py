@@ -1,5 +1,6 @@
-"""Lists for people: columns computed from rows, printed as Docker's tables. (``formats`` has JSON lines and templates; it
-is loaded only for them.)
+"""Lists for people: columns computed from rows, printed as Docker's tables.
+
+``formats`` has JSON lines and templates; it is loaded only for them.
 """
 
 from __future__ import annotations

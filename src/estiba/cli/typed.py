@@ -30,6 +30,8 @@ class Empty:
         return False
 
 
+# Go fields whose JSON keys differ by more than case
+_OTHER_KEYS = {"AuxAddress": "AuxiliaryAddresses"}
 LIST, MAP, POINTER = Empty("[]"), Empty("map[]"), Empty("<nil>")
 
 
@@ -80,6 +82,7 @@ class Typed(Record):
         """The JSON's key for a Go field: they differ in case here and there (ID and Id, DNS and Dns)."""
         if name in self.value or name in self.schema or not name[:1].isupper():
             return name
+        name = _OTHER_KEYS.get(name, name)
         return next((key for key in (*self.value, *self.schema) if key.lower() == name.lower()), name)
 
     def _wrap(self, value: object, schema: Schema) -> object:

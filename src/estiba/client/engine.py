@@ -1,7 +1,8 @@
-"""An engine as seen from outside: versioned requests with plain values (dicts, lists, strings) over connections of ``transport``.
+"""An engine as seen from outside: versioned requests with plain values (dicts, lists, strings) over connections of
+``transport``.
 
-The version is negotiated once (``HEAD /_ping``): the lower of ours and the engine's. One idle connection is kept for the next request;
-a reply that is still being read keeps its own.
+The version is negotiated once (``HEAD /_ping``): the lower of ours and the engine's. One idle connection is kept for
+the next request; a reply that is still being read keeps its own.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def _quote(text: str, safe: frozenset[int]) -> str:
 
 
 def path(*parts: str) -> str:
-    """A request path from its parts; an empty part (a container without a name) would ask something else and is refused."""
+    """A request path from its parts; an empty part (a container without a name) would ask something else and is
+    refused.
+    """
     if not all(part.strip() for part in parts):
         raise InvalidArgument("invalid container name or ID: value is empty")
     return "/" + "/".join(_quote(part, _SAFE_IN_PATH) for part in parts)
@@ -183,7 +186,8 @@ class Client:
             return connection.receive(method)
         except Disconnected:
             connection.close()
-            # a kept connection may have been closed by an engine that was restarted: nothing of the request was understood then
+            # a kept connection may have been closed by an engine that was restarted: nothing of the request was
+            # understood then
             if reused and (body is None or isinstance(body, bytes)):
                 return self.plain(method, target, headers, body)
             raise

@@ -1,4 +1,5 @@
-"""JSON with the C halves of the standard library's ``json`` and without its import of ``re`` and ``enum`` (7 ms of a 30 ms command).
+"""JSON with the C halves of the standard library's ``json`` and without its import of ``re`` and ``enum`` (7 ms of a
+30 ms command).
 
 ``loads`` and ``dumps`` behave as json's with its defaults (dumps: ``ensure_ascii=False``, compact separators).
 An interpreter without ``_json`` gets the standard module.
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 try:
     from _json import encode_basestring, make_scanner
 except ImportError:  # not CPython
-    make_scanner = None
+    _NATIVE = False
+else:
+    _NATIVE = True
 
 
 class _Settings:
@@ -31,12 +34,15 @@ class _Settings:
         return float(name)
 
 
+_SETTINGS: Any = _Settings
+
+
 _SPACE = " \t\r\n"
 
 
 def loads(text: str) -> Any:
     """The value of a JSON document. Raises ValueError."""
-    if make_scanner is None:
+    if not _NATIVE:
         import json
 
         return json.loads(text)
@@ -44,7 +50,7 @@ def loads(text: str) -> Any:
     while start < len(text) and text[start] in _SPACE:
         start += 1
     try:
-        value, end = make_scanner(_Settings)(text, start)
+        value, end = make_scanner(_SETTINGS)(text, start)
     except StopIteration:
         raise ValueError(f"not JSON: {text[:80]!r}") from None
     if text[end:].strip(_SPACE):
@@ -54,7 +60,7 @@ def loads(text: str) -> Any:
 
 def dumps(value: object) -> str:
     """Compact JSON. Strings, numbers, booleans, None, and lists, tuples and dicts (string keys) of them."""
-    if make_scanner is None:
+    if not _NATIVE:
         import json
 
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,12 @@
-"""One HTTP/1.1 connection to an engine: a request out, a reply in, streams both ways, and taking the connection over ("hijack").
+"""One HTTP/1.1 connection to an engine: a request out, a reply in, streams both ways, and taking the connection over
+("hijack").
 
-Lifecycle of a Connection: connect → (send → receive → read the body to its end)* → close, or connect → upgrade → raw bytes → close.
+Lifecycle of a Connection: connect → (send → receive → read the body to its end)* → close, or connect → upgrade → raw
+bytes → close.
 
-Only what engines speak is understood: Content-Length, chunked, and bodies that end with the connection. The module is part of the
-command's start, so it uses ``_socket`` (the C half of ``socket``, without its 7 ms of enum, selectors and makefile) and loads nothing else.
+Only what engines speak is understood: Content-Length, chunked, and bodies that end with the connection. The module is
+part of the command's start, so it uses ``_socket`` (the C half of ``socket``, without its 7 ms of enum, selectors and
+makefile) and loads nothing else.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 CONTAINER_ID = "c0ffee" + "0" * 58
 
+NEXT = object()  # first of a list of replies for the same path
+DROP = object()  # the headers, then the connection is closed: an engine that was killed
+
 INSPECT = {
     "Id": CONTAINER_ID,
     "Name": "/it",
@@ -32,6 +35,7 @@ class Recorder:
 
     def __init__(self, replies: dict[str, Any] | None = None) -> None:
         self.replies = {"/json": INSPECT, "/create": {"Id": CONTAINER_ID, "Warnings": []}, **(replies or {})}
+        self.output = b""  # what attach and exec answer with
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         self.directory = tempfile.mkdtemp(prefix="estiba-recorder-")
         self.path = os.path.join(self.directory, "s")
@@ -103,8 +107,8 @@ class Recorder:
         return raw
 
     def _answer(self, peer: socket.socket, method: str, path: str) -> bool:
-        if path.endswith(("/attach", "/exec/e/start")) or path == "/exec/e/start":
-            peer.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        if path.endswith("/attach") or path == "/exec/e/start":
+            peer.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + self.output)
             return False
         status, reply = (
             200,
@@ -119,7 +123,12 @@ class Recorder:
                 reply = b"OK"
             else:
                 status, reply = 204, b""
-        elif isinstance(reply, tuple):
+        if isinstance(reply, list) and reply and reply[0] is NEXT:  # one reply after another, the last again and again
+            reply = reply.pop(1) if len(reply) > 2 else reply[1]
+        if reply is DROP:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            return False
+        if isinstance(reply, tuple):
             status, reply = reply
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode() + b"\n"
         kind = "text/plain" if path == "/_ping" else "application/json"

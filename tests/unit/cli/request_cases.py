@@ -1,6 +1,6 @@
-"""Command lines of all kinds and the requests that Docker's own command (28.2) made for them: the oracle of test_requests.
+"""Command lines of all kinds and what Docker's own command (28.2) asked for them: the oracle of test_requests.
 
-python tests/unit/cli/request_cases.py        record them again with the docker command on PATH
+python tests/unit/cli/request_cases.py        record them again, with the docker command on PATH
 """
 
 from __future__ import annotations
@@ -146,7 +146,14 @@ _IMAGE = {"Id": "sha256:" + "1" * 64, "RepoTags": ["x:1"], "RepoDigests": [], "C
 _IMAGE.update(Containers=0, SharedSize=-1, ParentId="")
 _SAMPLE = {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "precpu_stats": {"cpu_usage": {"total_usage": 0}}, "id": "a"}
 _DF: dict[str, Any] = {"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
-_VERSION = {"Version": "1", "ApiVersion": "1.51", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64", "Components": []}
+_VERSION = {
+    "Version": "1",
+    "ApiVersion": "1.51",
+    "MinAPIVersion": "1.24",
+    "Os": "linux",
+    "Arch": "amd64",
+    "Components": [],
+}
 _INFO = {"Containers": 0, "ContainersRunning": 0, "ContainersPaused": 0, "ContainersStopped": 0, "Images": 0, "NCPU": 1}
 _INFO.update(MemTotal=1, DockerRootDir="/", Plugins={"Volume": [], "Network": [], "Log": []}, OSType="linux")  # type: ignore[call-overload]
 _EXEC = {"ExitCode": 0, "Running": False, "ID": "e"}
@@ -197,7 +204,9 @@ def neutral(requests: list[Any]) -> list[Any]:
         if path == "/containers/create":
             body = None
         query = {key: value for key, value in query.items() if value}
-        found.append([method, path, query, "upload" if isinstance(body, bytes) and body else without_zeros(body) or None])
+        found.append(
+            [method, path, query, "upload" if isinstance(body, bytes) and body else without_zeros(body) or None]
+        )
     return found
 
 
@@ -231,7 +240,9 @@ def record() -> None:
         found[case] = neutral(recorder.requests)
         if done.returncode:
             print(case, done.returncode, done.stderr, file=sys.stderr)
-    RECORD.write_text("{\n" + ",\n".join(f"{json.dumps(case)}: {json.dumps(entry)}" for case, entry in found.items()) + "\n}\n")
+    RECORD.write_text(
+        "{\n" + ",\n".join(f"{json.dumps(case)}: {json.dumps(entry)}" for case, entry in found.items()) + "\n}\n"
+    )
 
 
 if __name__ == "__main__":

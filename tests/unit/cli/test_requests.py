@@ -7,7 +7,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.unit.cli.recorder import Recorder
 from tests.unit.cli.request_cases import CASES, RECORD, REPLIES, neutral, prepare
 

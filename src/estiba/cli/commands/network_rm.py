@@ -23,11 +23,16 @@ _NOT_FOUND = 404
 
 
 def run(session: Session, options: Options, names: list[str]) -> int:
-    def remove(client: Client, name: str) -> None:
+    def remove(client: Client, name: str) -> bool:
         try:
             client.delete(path("networks", name))
         except ResponseError as error:
             if error.status != _NOT_FOUND or not options.on("force"):
                 raise
+            return False
+        return True
 
-    return for_each(session, names, remove)
+    code = for_each(session, names, remove, lambda name, removed: name if removed else None)
+    if code:
+        session.warn(f"exit status {code}")  # as Docker's command, whose users may look for it
+    return code

@@ -45,14 +45,15 @@ COLUMNS: Columns = {
 }
 
 
-def _natural(row: Any) -> list[object]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key: digits by their value (v2 before v10)."""
-    key: list[object] = []
-    for char in row["Name"]:
-        if char.isdigit() and key and isinstance(key[-1], tuple):
-            key[-1] = (0, key[-1][1] * 10 + int(char), "")
+    key: list[tuple[int, int, str]] = []
+    for char in name:
+        if "0" <= char <= "9":
+            before = key.pop()[1] if key and key[-1][0] == 0 else 0
+            key.append((0, before * 10 + int(char), ""))
         else:
-            key.append((0, int(char), "") if char.isdigit() else (1, 0, char))
+            key.append((1, 0, char))
     return key
 
 
@@ -64,7 +65,7 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
         session,
         "{{.Name}}" if quiet and format_ in ("", "table") else format_,
         COLUMNS,
-        sorted(listed, key=_natural),
+        sorted(listed, key=lambda row: natural(row["Name"])),
         standard=("Driver", "Name"),
         type_name="*formatter.volumeContext",
     )
