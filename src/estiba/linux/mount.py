@@ -12,9 +12,13 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from estiba.linux.libc import LIBC, failure, syscall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # <sys/mount.h>
 MS_RDONLY: Final = 0x1
@@ -86,23 +90,31 @@ def fsopen(fstype: str) -> int:
 
 
 def fsconfig_string(context: int, key: str, value: str) -> None:
-    """Set one `key=value` option."""
-    name = f"{key}={value}"
-    syscall(_NR_FSCONFIG, context, _FSCONFIG_SET_STRING, key.encode(), os.fsencode(value), 0, path=name)
+    """Set one `key=value` option. On failure the error's text ends with what the kernel logged about it."""
+    with _explained(context):
+        name = f"{key}={value}"
+        syscall(_NR_FSCONFIG, context, _FSCONFIG_SET_STRING, key.encode(), os.fsencode(value), 0, path=name)
 
 
 def fsconfig_flag(context: int, key: str) -> None:
     """Set one option that has no value."""
-    syscall(_NR_FSCONFIG, context, _FSCONFIG_SET_FLAG, key.encode(), None, 0, path=key)
+    with _explained(context):
+        syscall(_NR_FSCONFIG, context, _FSCONFIG_SET_FLAG, key.encode(), None, 0, path=key)
 
 
 def fsconfig_create(context: int) -> None:
-    """Make the file system. On failure the error's text ends with what the kernel logged about it."""
-    try:
+    """Make the file system."""
+    with _explained(context):
         syscall(_NR_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0)
+
+
+@contextmanager
+def _explained(context: int) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         log = context_log(context)
-        raise OSError(error.errno, f"{error.strerror}: {log}" if log else error.strerror) from None
+        raise OSError(error.errno, f"{error.strerror}: {log}" if log else error.strerror, error.filename) from None
 
 
 def context_log(context: int) -> str:
