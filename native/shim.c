@@ -112,10 +112,9 @@ int shim_start(void)
 	}
 	if (enter(&shim.plan, &shim.child, &shim.failure) < 0)
 		return -1;
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	static const int ignored[] = {SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGXFSZ};
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
 	shim.settle_at = now_ns() + SETTLE_NS;
 	shim.state = STATE_RUNNING;
 	watch(shim.child.pidfd, EPOLLIN, WATCH_CHILD, 0);
@@ -334,16 +333,18 @@ static int stay(int is_exec)
 int main(int argc, char **argv)
 {
 	const char *role = argc > 1 ? argv[1] : "";
+	const char *name = strrchr(argc ? argv[0] : "", '/');
+	if (strcmp(name ? name + 1 : argc ? argv[0] : "", "docker-init") == 0)
+		init_main(argc, argv);
+	if (strcmp(role, "init") == 0)
+		init_main(argc - 1, argv + 1);
+	if (chdir("/") < 0) /* the engine's directory may lie on something that is unmounted one day */
+		return 1;
 	if (strcmp(role, "run") == 0)
 		return stay(0);
 	if (strcmp(role, "exec") == 0)
 		return stay(1);
 	if (strcmp(role, "logs") == 0)
 		return logs_main();
-	const char *name = strrchr(argc ? argv[0] : "", '/');
-	if (strcmp(name ? name + 1 : argc ? argv[0] : "", "docker-init") == 0)
-		init_main(argc, argv);
-	if (strcmp(role, "init") == 0)
-		init_main(argc - 1, argv + 1);
 	return 2;
 }

@@ -10,7 +10,7 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from estiba.errors import EstibaError, SystemFailure
+from estiba.errors import Conflict, EstibaError, SystemFailure
 from estiba.runtime import delete, logs, state
 from estiba.runtime.bundle import Bundle
 from estiba.runtime.place import open_place
@@ -140,22 +140,22 @@ class Runtime:
         self.reap()
         home = self.container_directory(container_id)
         directory = home / state.EXECS / exec_id
-        with ExitStack() as undo:
+        numbers = Numbers()
+        with numbers.owned, ExitStack() as undo:
+            join = numbers.add(container.open_process())
+            self._make_execs_directory(home)
             make_run_directory(directory)
             undo.callback(delete.remove_run_directory, directory)
-            numbers = Numbers()
-            with numbers.owned:
-                cgroup = self._open_cgroup(home) if spec.linux.cgroups_path else None
-                join = numbers.add(container.open_process())
-                plan = compile_exec_plan(
-                    process,
-                    spec,
-                    stdio=Stdio(open_stdin, stdin_once),
-                    join=join,
-                    descriptors=open_place(numbers, cgroup, self._shims_join_fds, None),
-                    keyring=_keyring(container_id),
-                )
-                shim = start_process(self._program, "exec", plan, numbers, directory=directory, attachments=attachments)
+            cgroup = self._open_cgroup(home) if spec.linux.cgroups_path else None
+            plan = compile_exec_plan(
+                process,
+                spec,
+                stdio=Stdio(open_stdin, stdin_once),
+                join=join,
+                descriptors=open_place(numbers, cgroup, self._shims_join_fds, None),
+                keyring=_keyring(container_id),
+            )
+            shim = start_process(self._program, "exec", plan, numbers, directory=directory, attachments=attachments)
             undo.pop_all()
             return shim
 
@@ -280,6 +280,15 @@ class Runtime:
 
     def _open_cgroup(self, directory: Path) -> Cgroup:
         return self.cgroups.open(delete.cgroup_path(directory, f"{self.cgroups.base}/{directory.name}"))
+
+    @staticmethod
+    def _make_execs_directory(home: Path) -> None:
+        try:
+            os.mkdir(home / state.EXECS, 0o700)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            raise Conflict(f"container {home.name} is not running") from None
 
     @staticmethod
     def _names(directory: Path) -> list[str]:
