@@ -100,7 +100,8 @@ class Creator:
         check_create(completed)
         with ExitStack() as undo:
             mounts = self._mounts(completed, undo)
-            self._snapshots.prepare(container_id, self._stack(image))
+            with self._layers.lease():  # an image removed meanwhile would take the init layer along
+                self._snapshots.prepare(container_id, self._stack(image))
             undo.callback(self._snapshots.remove, container_id)
             directory = self._places.container(container_id)
             directory.mkdir(mode=0o710)
