@@ -104,7 +104,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a prune removed, and the bytes that are free again."""
+    """What a prune removed, and the bytes of the layers that are gone (as Docker counts: without the blobs)."""
 
     removals: tuple[Removal, ...]
     reclaimed: int

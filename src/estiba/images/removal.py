@@ -142,7 +142,7 @@ def prune(content: Content, filters: Filters | None, in_use: InUse) -> Pruned:
     check_filters(filters, PRUNE_FILTERS)
     only_dangling = truth(filters, "dangling") is not False
     until = until_ns(filters)
-    before = _bytes(content)
+    sizes = {layer.key: layer.size for layer in content.layers.list()}
     removals: list[Removal] = []
     for image in sorted(content.records.all(), key=lambda image: image.created_ns, reverse=True):
         unwanted = any(has_labels(image, [label]) for label in filters.get("label!", ()))
@@ -155,7 +155,7 @@ def prune(content: Content, filters: Filters | None, in_use: InUse) -> Pruned:
                 removals += remove(content, name, force=False, prune=True, in_use=in_use)
             except (Conflict, NotFound):
                 continue  # in use, or gone with an earlier one
-    return Pruned(tuple(removals), max(before - _bytes(content), 0))
+    return Pruned(tuple(removals), sum(sizes.get(removal.deleted, 0) for removal in removals))
 
 
 def _prunable(content: Content, image: Image, only_dangling: bool) -> list[str]:
@@ -166,9 +166,3 @@ def _prunable(content: Content, image: Image, only_dangling: bool) -> list[str]:
     if only_dangling and any(name.tag for name in names):
         return []
     return [name.familiar for name in names]
-
-
-def _bytes(content: Content) -> int:
-    """What the store holds, layers and blobs."""
-    layers = sum(layer.size for layer in content.layers.list())
-    return layers + sum(content.blobs.size(digest) for digest in content.blobs.list())

@@ -145,8 +145,7 @@ class VolumeStore:
         try:
             return openat2(top, subpath, os.O_PATH, resolve=RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
         except (FileNotFoundError, NotADirectoryError) as error:
-            path = volume.mountpoint / subpath
-            raise NotFound(f"cannot access path {path}: {(error.strerror or '').lower()}") from None
+            raise NotFound(_not_accessible(volume.mountpoint, subpath, (error.strerror or "").lower())) from None
         except OSError as error:
             raise InvalidArgument(
                 f"path concatenation escapes the base directory, base: {volume.mountpoint}, subpath: {subpath}"
@@ -217,6 +216,16 @@ class VolumeStore:
         name, identity, created, labels, options = row
         data = self._directory / identity / _DATA
         return Volume(identity, name, data, created, labels=_mapping(labels), options=_mapping(options))
+
+
+def _not_accessible(top: Path, subpath: str, reason: str) -> str:
+    """Docker's sentence, which names the whole path and the first part of it that is missing."""
+    missing = top
+    for part in subpath.split("/"):
+        missing = missing / part
+        if not os.path.lexists(missing):
+            break
+    return f"cannot access path {top / subpath}: lstat {missing}: {reason}"
 
 
 def check_subpath(subpath: str) -> None:
