@@ -88,11 +88,7 @@ class _Differences:
             self._uppers, path.rpartition(b"/")[0], name
         ):
             self._found[path] = ChangeKind.MODIFIED
-        if stat.S_ISDIR(new.st_mode):
-            return stat.S_ISDIR(old.st_mode)
-        if stat.S_ISDIR(old.st_mode):
-            self._hidden(path, set())
-        return None
+        return stat.S_ISDIR(old.st_mode) if stat.S_ISDIR(new.st_mode) else None
 
     def _lower(self, path: bytes, name: bytes) -> os.stat_result | None:
         try:
@@ -103,7 +99,7 @@ class _Differences:
             raise
 
     def _hidden(self, path: bytes, names: set[bytes]) -> None:
-        """What the directory below has and the one above hides by being opaque, or by being no directory."""
+        """What the directory below has and the one above hides by being opaque."""
         with os.scandir(self._lowers.get(path)) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
