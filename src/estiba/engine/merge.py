@@ -152,7 +152,9 @@ def complete_host(host: HostConfig, machine: Host) -> HostConfig:
         oom_kill_disable=bool(host.oom_kill_disable) if limits.oom_kill_disable else None,
         pids_limit=host.pids_limit if host.pids_limit and host.pids_limit > 0 else None,
         blkio_weight=host.blkio_weight if limits.blkio_weight else 0,
-        blkio_weight_device=host.blkio_weight_device if limits.blkio_weight_device else None,
+        blkio_weight_device=host.blkio_weight_device
+        if limits.blkio_weight_device or not host.blkio_weight_device
+        else None,
         security_opt=_security_options(host),
         masked_paths=_paths(host, host.masked_paths, unmasked, default_masked_paths()),
         readonly_paths=_paths(host, host.readonly_paths, unmasked, list(READONLY_PATHS)),
