@@ -62,6 +62,9 @@ async def history(api: Api, exchange: Exchange) -> Reply:
 async def tag(api: Api, exchange: Exchange) -> Reply:
     """POST /images/NAME/tag"""
     query = exchange.request.query
+    if not query.text("repo"):
+        # nothing to do, says Docker
+        return Reply(200)
     await api.run(api.engine.images.tag, exchange.name, query.text("repo"), query.text("tag"))
     return Reply(201)
 
