@@ -144,7 +144,10 @@ class Launcher:
         sources = {}
         for mount in container.mounts:
             if mount.type == "volume":
-                sources[mount.destination] = str(self._volumes.get(mount.name).mountpoint)
+                volume = self._volumes.get(mount.name)
+                if mount.subpath:
+                    os.close(self._volumes.store.open_path(volume, mount.subpath))
+                sources[mount.destination] = str(volume.mountpoint)
             elif mount.type == "bind":
                 if mount.create_source and not os.path.lexists(mount.source):
                     _make_source(mount.source)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from estiba.engine.config import DeviceRequest, HostConfig
     from estiba.oci.runtime_spec import Device, DeviceCgroup
 
+_PTMX = "/dev/ptmx"  # the container's own, a link into its own devpts
+
 
 def build_devices(host: HostConfig) -> tuple[list[Device], list[DeviceCgroup]]:
     """Nodes besides the standard ones, and the whole list of rules, in the order in which they count.
@@ -20,7 +22,7 @@ def build_devices(host: HostConfig) -> tuple[list[Device], list[DeviceCgroup]]:
     Raises SystemFailure for a device that is absent or for a driver (--gpus), InvalidArgument for a bad rule.
     """
     _refuse_requests(host.device_requests or ())
-    nodes = devices.host_devices() if host.privileged else []
+    nodes = [node for node in devices.host_devices() if node.path != _PTMX] if host.privileged else []
     rules = [devices.ALLOW_ALL] if host.privileged else list(devices.DEFAULT_RULES)
     for mapping in host.devices or ():
         target = mapping.path_in_container or mapping.path_on_host
