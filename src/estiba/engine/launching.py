@@ -91,7 +91,7 @@ class Launcher:
             host=self._host,
             root=self._snapshots.mounts(container.id),
             attach=str(self._places.run_dir / "rootfs"),
-            files=self._write_files(container, donors.get("network")),
+            files={} if container.config.network_disabled else self._write_files(container, donors.get("network")),
             sources=self._sources(container),
             extra=self._image_mounts(container),
             user=self._user(container),
