@@ -9,7 +9,7 @@ import os
 import tarfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.kernel.imagestore import (
@@ -28,9 +28,12 @@ from tests.kernel.imagestore import (
     tree,
 )
 
-from estiba.errors import Cancelled, InvalidArgument, NotFound, Unsupported
+from estiba.errors import Cancelled, Conflict, InvalidArgument, NotFound, Unsupported
 from estiba.images.making import Recipe
 from estiba.oci.image import Defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -337,6 +340,56 @@ def test_a_commit_without_changes_makes_no_layer(place: Place) -> None:
     assert child.config.diff_ids == [digest(BASE)]
     assert (child.config.history or [])[-1].empty_layer
     assert place.store.history(child.id)[0].size == 0
+
+
+# many at once
+
+
+def test_many_at_once(place: Place) -> None:
+    """Loaders, committers, savers and removers on the same images: each fails only because something was removed."""
+    one = tar_of(docker_archive(config_of(BASE), [BASE], ["x:1"]))
+    both = tar_of(docker_archive(config_of(BASE, UPPER), [BASE, UPPER], ["y:1"]))
+    unexpected: list[BaseException] = []
+
+    def repeat(work: Callable[[], object]) -> None:
+        for _ in range(30):
+            try:
+                work()
+            except (NotFound, Conflict):
+                continue
+            except BaseException as error:
+                unexpected.append(error)
+                return
+
+    def commit() -> None:
+        recipe = Recipe(Defaults(), parent=place.store.get("x:1"))
+        place.store.commit(io.BytesIO(UPPER), recipe, reference="c:1")
+
+    works: list[Callable[[], object]] = [
+        lambda: place.store.load(io.BytesIO(one)),
+        lambda: place.store.load(io.BytesIO(both)),
+        lambda: place.store.load(io.BytesIO(both)),
+        commit,
+        lambda: place.store.save(["x:1", "y:1"], io.BytesIO().write),
+        lambda: place.store.remove("x:1", in_use=free),
+        lambda: place.store.remove("y:1", in_use=free),
+        lambda: place.store.prune({"dangling": ["false"]}, in_use=free),
+        lambda: place.store.list(everything=True),
+    ]
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert unexpected == []
+    place.again()
+    for image in place.store.list(everything=True):
+        assert tree(place, image.id)["bin"] == "usr/bin"
+        place.store.save([image.id], io.BytesIO().write)
+    place.store.prune({"dangling": ["false"]}, in_use=free)
+    assert place.store.list(everything=True) == []
+    assert place.blobs() == set()
+    assert place.layers.list() == []
 
 
 # what crashes leave

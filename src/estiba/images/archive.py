@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from estiba.images.blobs import Blob, BlobStore
+    from estiba.images.pins import Hold
     from estiba.images.spool import Spool
     from estiba.oci.image import ImageConfig
     from estiba.oci.reference import Reference
@@ -103,12 +104,11 @@ def _with_manifest(
     names: tuple[Reference, ...],
     parent: str,
 ) -> ArchivedImage:
-    manifest = make_manifest(blobs, config_blob, layers)
-    spool.keep(manifest)
+    manifest = make_manifest(blobs, spool.hold, config_blob, layers)
     return ArchivedImage(config_blob, config, manifest, layers, names, parent)
 
 
-def make_manifest(blobs: BlobStore, config: Blob, layers: tuple[Blob, ...]) -> Blob:
+def make_manifest(blobs: BlobStore, hold: Hold, config: Blob, layers: tuple[Blob, ...]) -> Blob:
     """Write the manifest of an image that came without one; equal images get equal ones."""
     described = []
     for layer in layers:
@@ -121,7 +121,7 @@ def make_manifest(blobs: BlobStore, config: Blob, layers: tuple[Blob, ...]) -> B
         config=Descriptor(media_type=manifests.CONFIG, digest=config.digest, size=config.size),
         layers=described,
     )
-    return blobs.add(encode(manifest))
+    return blobs.add(encode(manifest), hold)
 
 
 _LAYER_TYPES = {

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
     from pathlib import Path
 
+    from estiba.images.pins import Hold
+
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _READ = 1 << 20
 
@@ -83,9 +85,10 @@ class BlobStore:
         """A new blob; use it as a context manager. `what` names it in errors."""
         return BlobWriter(self, what)
 
-    def add(self, data: bytes) -> Blob:
-        """Write a small blob as a whole."""
+    def add(self, data: bytes, hold: Hold) -> Blob:
+        """Write a small blob as a whole; it is pinned before it is looked for."""
         digest = digests.of(data)
+        hold.add(digest)
         if self.has(digest):
             return Blob(digest, len(data))
         with self.writer() as writer:

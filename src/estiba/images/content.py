@@ -11,9 +11,9 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from estiba.errors import EstibaError
+from estiba.errors import EstibaError, NotFound
 from estiba.images.blobs import BlobStore
-from estiba.images.collect import collect
+from estiba.images.collect import blobs_of, collect
 from estiba.images.index import write_index
 from estiba.images.pins import Pins
 from estiba.images.records import ImageRecords
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from estiba.images.image import Image
     from estiba.images.pins import Hold
     from estiba.snapshots.layers import Layers
     from estiba.store.database import Database
@@ -51,6 +52,16 @@ class Content:
                     collect(self, hold.release())
                 raise
             collect(self, hold.release())
+
+    def rely_on(self, image: Image, hold: Hold) -> None:
+        """Within working(): keep an image's blobs and layers, even if it is removed. Raises NotFound if it was."""
+        with self.pins.lock:
+            if self.records.by_id(image.id) is None:
+                raise NotFound(f"No such image: {image.id}")
+            for digest in blobs_of(image):
+                hold.add(digest)
+            for key in image.chain_ids:
+                self.layers.has(key)  # in a lease, to ask is to protect
 
     @contextlib.contextmanager
     def committing(self) -> Iterator[None]:

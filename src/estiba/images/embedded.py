@@ -103,8 +103,7 @@ class Embedded:
                     new.size = tree.size
             existing = content.records.by_reference(HOST)
             if existing is None or LABEL not in (existing.config.defaults.labels or {}):
-                config = content.blobs.add(encode(host_config(LABEL, PATH)))
-                hold.add(config.digest)
+                config = content.blobs.add(encode(host_config(LABEL, PATH)), hold)
                 identity, names = config.digest, [HOST]
             else:
                 identity, names = existing.id, []

@@ -59,8 +59,7 @@ def _image(spool: Spool, blobs: BlobStore, identity: str, names: tuple[Reference
     values["rootfs"] = {"type": "layers", "diff_ids": [spool.diff_id(blob) for blob in layers]}
     values["history"] = [_history(layer) for _, layer in chain]
     data = msgspec.json.encode(dict(sorted(values.items())))
-    config_blob = blobs.add(data)
-    spool.keep(config_blob)
+    config_blob = blobs.add(data, spool.hold)
     return config_blob, images.decode(data), layers, names, ""
 
 

@@ -96,6 +96,8 @@ def make(
     """
     names = list(names)
     with content.working() as hold, ExitStack() as stack:
+        if recipe.parent is not None:
+            content.rely_on(recipe.parent, hold)
         writer = stack.enter_context(content.blobs.writer("the layer"))
         diff_ids = list(recipe.parent.config.diff_ids) if recipe.parent else []
         source = _Tee(_plain_unless_kept(stream), writer, report, cancel)
@@ -109,10 +111,8 @@ def make(
             diff_ids.append(diff_id)
             keys = chain_ids(diff_ids)
             staged.publish(keys[-1], parent=keys[-2] if len(keys) > 1 else None)
-        config = content.blobs.add(encode(_config(recipe, diff_ids, empty=diff_id == EMPTY_DIFF_ID)))
-        hold.add(config.digest)
-        manifest = make_manifest(content.blobs, config, tuple(blobs))
-        hold.add(manifest.digest)
+        config = content.blobs.add(encode(_config(recipe, diff_ids, empty=diff_id == EMPTY_DIFF_ID)), hold)
+        manifest = make_manifest(content.blobs, hold, config, tuple(blobs))
         check_cancelled(cancel)
         with content.committing():
             parent = recipe.parent.id if recipe.parent else ""

@@ -119,7 +119,8 @@ class ImageRecords:
             known = self._images.get(new.id)
             with self._database.write(durable=True) as c:
                 if known is None:
-                    row = (new.id, new.manifest, _text(new.chain), new.parent, new.size, 0)
+                    parent = new.parent if new.parent in self._images else ""
+                    row = (new.id, new.manifest, _text(new.chain), parent, new.size, 0)
                     c.execute("INSERT OR REPLACE INTO image VALUES (?, ?, ?, ?, ?, ?)", row)
                 elif new.chain and new.chain != known.chain_ids:
                     c.execute("UPDATE image SET chain = ?, size = ? WHERE id = ?", (_text(new.chain), new.size, new.id))

@@ -39,14 +39,18 @@ _REPORT_EVERY: Final = 1 << 21
 
 
 class Spool:
-    """The files of one archive. Use it as a context manager: what was unpacked and not taken is discarded then."""
+    """The files of one archive. Use it as a context manager: what was unpacked and not taken is discarded then.
+
+    Attributes:
+        hold: pins every blob that comes from the archive.
+    """
 
     def __init__(
         self, blobs: BlobStore, builder: LayerBuilder, hold: Hold, report: Report, cancel: Event | None = None
     ) -> None:
         self._blobs = blobs
         self._builder = builder
-        self._hold = hold
+        self.hold = hold
         self._report = report
         self._cancel = cancel
         self._files: dict[str, Blob] = {}
@@ -110,10 +114,6 @@ class Spool:
         """Whether a layout's blob is in the archive."""
         return digests.is_digest(digest) and self.find(_BLOBS + digests.encoded(digest)) is not None
 
-    def keep(self, blob: Blob) -> None:
-        """Let the collector leave a blob alone that was made from the archive's content."""
-        self._hold.add(blob.digest)
-
     def blob(self, digest: str, size: int | None = None) -> Blob:
         """The blob of a layout. Raises InvalidArgument: missing, or its content is not what its name says."""
         digests.check(digest)
@@ -161,7 +161,7 @@ class Spool:
                 self._keep(path, writer)
 
     def _known(self, digest: str) -> bool:
-        self._hold.add(digest)
+        self.hold.add(digest)
         return self._blobs.has(digest)
 
     def _layer(self, path: str, source: _Source, writer: BlobWriter) -> None:
@@ -183,7 +183,7 @@ class Spool:
 
     def _keep(self, path: str, writer: BlobWriter, digest: str = "") -> None:
         known = digest or writer.digest()
-        self._hold.add(known)
+        self.hold.add(known)
         self._files[path] = writer.commit(known, trusted=True)
 
     def _progress(self, path: str, size: int) -> _Meter:

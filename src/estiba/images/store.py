@@ -166,8 +166,7 @@ class ImageStore:
         with self._content.working() as hold:
             selected = self._select(names)
             for chosen in selected:
-                for digest in collect.blobs_of(chosen.image):
-                    hold.add(digest)
+                self._content.rely_on(chosen.image, hold)
             archive_save.save(self._content, selected, write, cancel)
         return [chosen.image for chosen in selected]
 

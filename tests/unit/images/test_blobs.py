@@ -7,6 +7,7 @@ import pytest
 
 from estiba.errors import InvalidArgument, NotFound
 from estiba.images.blobs import BlobStore
+from estiba.images.pins import Hold, Pins
 from estiba.oci import digest
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ def blobs(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path)
 
 
-def test_a_blob_appears_whole_under_its_digest(blobs: BlobStore, tmp_path: Path) -> None:
+@pytest.fixture
+def hold() -> Hold:
+    return Hold(Pins())
+
+
+def test_a_blob_appears_whole_under_its_digest(blobs: BlobStore, hold: Hold, tmp_path: Path) -> None:
     with blobs.writer() as writer:
         writer.write(b"one ")
         writer.write(memoryview(b"two"))
@@ -29,7 +35,7 @@ def test_a_blob_appears_whole_under_its_digest(blobs: BlobStore, tmp_path: Path)
     assert blobs.read(blob.digest, 100) == b"one two"
     assert blobs.path(blob.digest) == tmp_path / "images/blobs/sha256" / digest.encoded(blob.digest)
     assert os.listdir(tmp_path / "tmp") == []
-    assert blobs.add(b"one two") == blob
+    assert blobs.add(b"one two", hold) == blob
     assert list(blobs.list()) == [blob.digest]
     assert blobs.remove([blob.digest, digest.of(b"x")]) == 7
     assert list(blobs.list()) == []
@@ -59,12 +65,12 @@ def test_hashing_later(blobs: BlobStore) -> None:
         assert writer.commit(digest.of(b"x" * 100)).size == 100
 
 
-def test_what_is_missing_or_too_large(blobs: BlobStore) -> None:
+def test_what_is_missing_or_too_large(blobs: BlobStore, hold: Hold) -> None:
     missing = digest.of(b"missing")
     for read in (blobs.size, blobs.open, lambda d: blobs.read(d, 10)):
         with pytest.raises(NotFound, match=f"blob {missing} is missing"):
             read(missing)
-    blob = blobs.add(b"x" * 11)
+    blob = blobs.add(b"x" * 11, hold)
     with pytest.raises(InvalidArgument, match="larger than 10 bytes"):
         blobs.read(blob.digest, 10)
 
