@@ -138,6 +138,7 @@ class Lifecycle:
     def _start_failed(self, container: Container, error: EstibaError) -> None:
         code = error.exit_code if isinstance(error, StartFailed) else 128
         self._attachments.drop(container.id)
+        self._launcher.forget(container.id)
         if container.ever_started:
             ended = replace(ended_of(container.state), exit_code=code, error=error.message)
             failed = replace(container, state=Exited(ended=ended))
@@ -197,6 +198,7 @@ class Lifecycle:
             self._health.end(container_id)
             self._execs.container_ended(container_id)
             self._runtime.cleanup(container_id)
+            self._launcher.forget(container_id)
             code = exit_code(wait_status)
             request = self._ends.take(container_id)
             ended = Ended(
