@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from estiba import __version__
 from estiba.api.query import Query, unescape
 from estiba.api.streams import BodyReader, ReplyWriter
 from estiba.errors import Cancelled, InvalidArgument
+from estiba.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +41,7 @@ BODY_BYTES = 16 << 20
 BUFFERED_BYTES = 256 * 1024
 LINGER_SECONDS = 10.0
 
-_SERVER = f"Estiba/{__version__} (linux)"
+_SERVER = f"Estiba/{VERSION} (linux)"
 _COMMON = f"Api-Version: {API_VERSION}\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: {_SERVER}\r\n"
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 _BODILESS = frozenset({204, 304})

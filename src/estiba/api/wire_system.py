@@ -6,12 +6,12 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from estiba import __version__
 from estiba.api.http import API_VERSION, OLDEST_API_VERSION
 from estiba.api.wire_containers import show_entry
 from estiba.api.wire_images import show_image_entry
 from estiba.api.wire_objects import show_volume
 from estiba.api.wire_times import rfc3339
+from estiba.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from estiba.engine.system import DiskUsage, SystemInfo
 
 # clients compare the version with those of Docker: the release whose behaviour this is, and in the build part our own
-SERVER_VERSION = f"28.5.2+estiba.{__version__}"
+SERVER_VERSION = f"28.5.2+estiba.{VERSION}"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PYTHON = f"python{platform.python_version()}"
 KINDS = ("container", "image", "volume", "build-cache")
@@ -47,10 +47,10 @@ def show_version() -> dict[str, Any]:
         "Os": "linux",
     }
     return {
-        "Platform": {"Name": f"Estiba {__version__}"},
+        "Platform": {"Name": f"Estiba {VERSION}"},
         "Components": [
             {"Name": "Engine", "Version": SERVER_VERSION, "Details": details},
-            {"Name": "estiba-shim", "Version": __version__, "Details": {"GitCommit": ""}},
+            {"Name": "estiba-shim", "Version": VERSION, "Details": {"GitCommit": ""}},
         ],
         "Version": SERVER_VERSION,
         **common,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from estiba import __version__
 from estiba.cli.flags import BOOL, LIST, TEXT, Command, Flag, UsageError, parse
 from estiba.cli.session import Session
+from estiba.version import VERSION
 
 FLAGS = (
     Flag("config", "", TEXT, 'Location of client config files (default "~/.docker")'),
@@ -25,7 +25,7 @@ def read_globals(words: list[str], program: str) -> tuple[Session | None, list[s
     command = Command("[OPTIONS] COMMAND [ARG...]", "", FLAGS, mixed=False)
     options, rest = parse(command, words)
     if options.on("version"):
-        print(f"Estiba version {__version__}")
+        print(f"Estiba version {VERSION}")
         return None, []
     if options.on("help"):
         return Session(program=program), []

@@ -1,1 +1,3 @@
-"""Clients of the Engine API: ``transport`` and ``engine`` carry bytes and plain values for the command; typed faces load lazily."""
+"""Clients of the Engine API: ``transport`` and ``engine`` carry bytes and plain values for the command; typed faces
+load lazily.
+"""

@@ -11,7 +11,7 @@ import os
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from estiba.engine.container_events import container_event
 from estiba.engine.rootview import assembled_root, running_root
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
     from estiba.engine.users import User
-    from estiba.images.compression import Readable
+    from estiba.images.compression import Readable, Writable
 
 # Go's os.FileMode, which the API shows: https://pkg.go.dev/io/fs#FileMode
 _GO_KINDS = {
@@ -87,7 +87,7 @@ class ContainerFiles:
             finally:
                 os.close(descriptor)
 
-    def get(self, reference: str, path: str, out: BinaryIO) -> None:
+    def get(self, reference: str, path: str, out: Writable) -> None:
         """Write a tar of a path and everything below it. Raises NotFound."""
         container = self._records.get(reference)
         with self.root(container) as root, _explained(reference, path):
@@ -126,7 +126,7 @@ class ContainerFiles:
         user: User = resolve_user(root, container.config.user, [])
         return user.uid, user.gid
 
-    def export(self, reference: str, out: BinaryIO) -> None:
+    def export(self, reference: str, out: Writable) -> None:
         """Write a tar of the whole root, without volumes."""
         container = self._records.get(reference)
         with self.root(container, volumes=False) as root:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from estiba.engine.events import Event, EventJournal, prune_event
 from estiba.engine.state import Running
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from estiba.engine.filters import Filters
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
-    from estiba.images.compression import Readable
+    from estiba.images.compression import Readable, Writable
     from estiba.images.store import HistoryEntry, Image, Removal
 
 EMBEDDED = ("hello", "host")
@@ -126,7 +126,7 @@ class Images:
         for image in dict.fromkeys(loaded.image for loaded in self.store.load(source, told, cancel)):
             self.tell("load", image, image)
 
-    def save(self, names: Sequence[str], out: BinaryIO, platform: str = "", cancel: Cancel | None = None) -> None:
+    def save(self, names: Sequence[str], out: Writable, platform: str = "", cancel: Cancel | None = None) -> None:
         """Write an archive of images. Raises NotFound, Unsupported (the host image)."""
         for name in names if platform else ():
             self.for_platform(name, platform)

@@ -46,6 +46,12 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Writable(Protocol):
+    """What an archive is written to."""
+
+    def write(self, data: bytes | memoryview, /) -> object: ...
+
+
 class Compression(enum.Enum):
     """How a stream is compressed; the value is its name in media types and messages."""
 

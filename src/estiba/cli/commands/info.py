@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from estiba import __version__
 from estiba.cli.commands.version import client_part
 from estiba.cli.flags import TEXT, Command, Flag
 from estiba.cli.session import CommandError
@@ -10,6 +9,7 @@ from estiba.cli.template_functions import TemplateError
 from estiba.cli.templates import Template
 from estiba.cli.typed import INFO, Typed
 from estiba.cli.units import bytes_size
+from estiba.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
 def _print(session: Session, info: dict[str, Any]) -> None:
     lines = [
         "Client: Estiba",
-        f" Version:    {__version__}",
+        f" Version:    {VERSION}",
         " Context:    default",
         " Debug Mode: false",
         "",

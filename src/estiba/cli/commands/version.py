@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from estiba import __version__
 from estiba.cli.flags import TEXT, Command, Flag
 from estiba.cli.session import CommandError
 from estiba.cli.tables import align
@@ -14,6 +13,7 @@ from estiba.cli.templates import Template
 from estiba.cli.typed import SERVER, Typed
 from estiba.client.engine import API_VERSION
 from estiba.errors import EstibaError
+from estiba.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def client_part(version: str) -> dict[str, Any]:
     """What we are."""
     machine = os.uname().machine
     return {
-        "Version": __version__,
+        "Version": VERSION,
         "ApiVersion": version,
         "APIVersion": version,
         "DefaultAPIVersion": API_VERSION,
