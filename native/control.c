@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim.h"
@@ -86,15 +85,10 @@ static void on_hello(struct request *request)
 {
 	struct message head = {.type = MESSAGE_HELLO};
 	head.a = request->head.a < PROTOCOL_VERSION ? request->head.a : PROTOCOL_VERSION;
-	if (head.a == 0) {
+	if (head.a == 0)
 		done(request, EINVAL);
-		return;
-	}
-	/* Readers of the log end with this process, unless the log is finished already. */
-	int self = shim.log.file >= 0 ? (int)syscall(SYS_pidfd_open, getpid(), 0) : -1;
-	answer(request, &head, self);
-	if (self >= 0)
-		close(self);
+	else
+		answer(request, &head, -1);
 }
 
 static void on_start(struct request *request)

@@ -190,8 +190,12 @@ static void make_ending(struct ending *ending, int stream)
 
 static int open_file(const struct log *log, const char *name)
 {
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int file = openat(log->directory, name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	return file < 0 ? -errno : file;
+	if (file < 0)
+		return -errno;
+	fcntl(file, F_OFD_SETLK, &whole); /* tells readers that more may come */
+	return file;
 }
 
 int log_open(struct log *log, int directory, const char *name, uint64_t max_size, uint32_t max_files)
@@ -412,8 +416,11 @@ void log_position(const struct log *log, uint64_t *inode, uint64_t *offset)
 
 void log_close(struct log *log)
 {
-	if (log->file >= 0)
-		close(log->file);
+	struct flock whole = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+	if (log->file < 0)
+		return;
+	fcntl(log->file, F_OFD_SETLK, &whole); /* before the close that wakes readers: the kernel would do it after */
+	close(log->file);
 	log->file = -1;
 }
 

@@ -21,6 +21,8 @@ enum {
 	OUT_FULL = 256 * 1024,
 	DETAILS_MAX = 4096,
 	HEAD_ROOM = 16,        /* the size line of an HTTP chunk */
+	LOOKS = 50,
+	LOOK_PAUSE = 20, /* ms */
 	WITHOUT_INOTIFY = 100, /* ms between looks where the kernel's limit of watches is reached */
 };
 
@@ -34,7 +36,7 @@ static unsigned char out_space[HEAD_ROOM + OUT_FULL + IN_SIZE + PREFIX_MAX + DET
 static unsigned char *const out = out_space + HEAD_ROOM;
 static size_t out_size;
 static int notices = -1; /* inotify */
-static int writer_done;
+static int looks; /* a killed writer's file is closed some time before its lock goes: look so often */
 static int64_t until_ns;
 
 /* ---- waiting ---- */
@@ -52,13 +54,13 @@ static void read_notices(void)
 			look = 1;
 		if (!event->len || strcmp(event->name, files.name) != 0)
 			continue;
-		if (event->mask & (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE))
+		if (event->mask & (IN_CREATE | IN_MOVED_TO))
 			look = 1;
 		if (event->mask & IN_CLOSE_WRITE)
-			writer_done = 1; /* unless it was a rotation */
+			looks = LOOKS;
 	}
-	if (look && logs_find(&files) > 0)
-		writer_done = 0;
+	if (look)
+		logs_find(&files);
 }
 
 static int64_t until_timeout(void)
@@ -74,21 +76,22 @@ static int64_t until_timeout(void)
 /* Waits for news of the log, or (to_send) for room in the client's socket. Ends the process when the client is gone. */
 static void wait_for_news(int to_send)
 {
-	struct pollfd watched[3] = {
+	struct pollfd watched[2] = {
 		{.fd = FD_LOGS_CLIENT, .events = to_send ? POLLOUT : POLLRDHUP},
 		{.fd = notices, .events = POLLIN},
-		{.fd = to_send || writer_done ? -1 : FD_LOGS_WRITER, .events = POLLIN},
 	};
 	int64_t timeout = to_send ? -1 : until_timeout();
+	if (!to_send && looks > 0) {
+		looks--;
+		timeout = LOOK_PAUSE;
+	}
 	if (!to_send && notices < 0 && (timeout < 0 || timeout > WITHOUT_INOTIFY))
 		timeout = WITHOUT_INOTIFY;
-	int count = poll(watched, 3, timeout > 1 << 30 ? 1 << 30 : (int)timeout);
+	int count = poll(watched, 2, timeout > 1 << 30 ? 1 << 30 : (int)timeout);
 	if (watched[0].revents & (POLLERR | POLLHUP | POLLRDHUP | POLLNVAL))
 		exit(0);
 	if (watched[1].revents)
 		read_notices();
-	if (watched[2].revents)
-		writer_done = 1;
 	if (count == 0 && notices < 0)
 		logs_find(&files);
 }
@@ -199,17 +202,14 @@ static void read_files(void)
 static void follow(void)
 {
 	for (;;) {
-		int done = writer_done;
+		int more = logs_are_written(&files);
 		read_files();
 		if (logs_find(&files) > 0)
 			continue;
-		if (done)
+		if (!more || until_timeout() == 0)
 			finish();
 		flush();
-		if (!writer_done && until_timeout() == 0)
-			finish();
-		if (!writer_done)
-			wait_for_news(0);
+		wait_for_news(0);
 	}
 }
 

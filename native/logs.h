@@ -28,6 +28,9 @@ struct log_files {
 /* Adds the files that are newer than those known. Returns their number. */
 int logs_find(struct log_files *files);
 
+/* Whether the newest file's writer still has it open. */
+int logs_are_written(const struct log_files *files);
+
 /* Sets offsets so that `entries` entries are left before the limits. */
 void logs_tail(struct log_files *files, int64_t entries);
 

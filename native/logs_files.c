@@ -79,6 +79,14 @@ int logs_find(struct log_files *files)
 	return count < 0 ? 0 : count;
 }
 
+int logs_are_written(const struct log_files *files)
+{
+	struct flock wanted = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	if (!files->count || fcntl(files->files[files->count - 1].descriptor, F_OFD_GETLK, &wanted) < 0)
+		return 0;
+	return wanted.l_type != F_UNLCK;
+}
+
 void logs_shift(struct log_files *files)
 {
 	close(files->files[0].descriptor);

@@ -17,7 +17,7 @@ enum {
 };
 
 /* Descriptors of the role logs. */
-enum { FD_LOGS_REQUEST = 3, FD_LOGS_CLIENT = 4, FD_LOGS_DIRECTORY = 5, FD_LOGS_WRITER = 6, FD_LOGS_COUNT = 7 };
+enum { FD_LOGS_REQUEST = 3, FD_LOGS_CLIENT = 4, FD_LOGS_DIRECTORY = 5, FD_LOGS_COUNT = 6 };
 
 enum message_type {
 	MESSAGE_HELLO = 1,

@@ -241,7 +241,7 @@ class Runtime:
             flags=logs.logs_flags(
                 stdout=stdout,
                 stderr=stderr,
-                follow=follow,
+                follow=follow and shim is not None,
                 timestamps=timestamps,
                 framed=framed,
                 chunked=chunked,
@@ -254,12 +254,7 @@ class Runtime:
             details=details or b"",
         )
         self.reap()
-        writer = shim.open_writer() if shim is not None and follow else None
-        try:
-            return logs.copy_log(self._program, log, request, descriptor, writer)
-        finally:
-            if writer is not None:
-                os.close(writer)
+        return logs.copy_log(self._program, log, request, descriptor)
 
     # parts
 

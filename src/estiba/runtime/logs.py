@@ -37,18 +37,12 @@ def logs_flags(
     return flags
 
 
-def copy_log(program: Program, log: LogFile, request: LogsRequest, client: int, writer: int | None) -> int:
+def copy_log(program: Program, log: LogFile, request: LogsRequest, client: int) -> int:
     """Start to copy into the socket `client`, which is given away with success. Returns a pidfd, owned by the caller.
-
-    writer: pidfd of the shim that writes the log; its end ends a following reader. None: the log is finished.
 
     Raises SystemFailure when the log's directory is gone or the program cannot run.
     """
-    request = replace(
-        request,
-        details=request.details[:_DETAILS_SIZE],
-        flags=request.flags if writer is not None else request.flags & ~Logs.FOLLOW,
-    )
+    request = replace(request, details=request.details[:_DETAILS_SIZE])
     with ExitStack() as resources:
         try:
             directory = os.open(log.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -61,7 +55,6 @@ def copy_log(program: Program, log: LogFile, request: LogsRequest, client: int, 
             protocol.FD_LOGS_REQUEST: wanted,
             protocol.FD_LOGS_CLIENT: client,
             protocol.FD_LOGS_DIRECTORY: directory,
-            protocol.FD_LOGS_WRITER: directory if writer is None else writer,
         }
         try:
             pid = program.start("logs", descriptors)

@@ -244,8 +244,10 @@ class Shim:
         replay is called with the log's inode and offset, starts a reader of the log up to there (`Runtime.logs` with
         `end`, on a copy of the client's socket) and returns its pidfd, which comes back as `reader`, the caller's.
         The attachment begins when that process has ended. The shim can't be closed in between, so that a program
-        that ends meanwhile takes nothing from the client. Raises as `attach`, and what replay raises: the client is then
-        attached without the log, its descriptor is still the caller's.
+        that ends meanwhile takes nothing from the client.
+
+        Raises as `attach`, and what replay raises: the client is then attached without the log, and its descriptor is
+        still the caller's.
         """
         with self._lock:
             answer = self._exchange(replace(attachment, held=True).request(self._number()), attachment.descriptor)
@@ -275,35 +277,22 @@ class Shim:
         answer = self._request(Message(Type.STATE))
         return ShimState(_STATES[min(answer.a, 2)], answer.b, answer.c)
 
-    def open_writer(self) -> int | None:
-        """A pidfd of the shim itself, owned by the caller, while it writes a log; None when the log is finished."""
-        received: list[int] = []
-        try:
-            self._request(Message(Type.HELLO, a=protocol.VERSION), received=received)
-        except Conflict:
-            return None
-        return received[0] if received else None
-
     def _number(self) -> int:
         self._next_id = self._next_id % 0x7FFFFFFF + 1
         return self._next_id
 
-    def _request(
-        self, message: Message, descriptor: int | None = None, *, received: list[int] | None = None
-    ) -> Message:
+    def _request(self, message: Message, descriptor: int | None = None) -> Message:
         with self._lock:
-            return self._exchange(message._replace(id=self._number()), descriptor, received=received)
+            return self._exchange(message._replace(id=self._number()), descriptor)
 
-    def _exchange(
-        self, message: Message, descriptor: int | None = None, *, received: list[int] | None = None
-    ) -> Message:
-        """Send, wait for the answer, holding the lock; a descriptor that comes with it is put into `received`.
+    def _exchange(self, message: Message, descriptor: int | None = None) -> Message:
+        """Send, wait for the answer, holding the lock.
 
         Raises Conflict for a program that has ended, SystemFailure for other refusals.
         """
         try:
             sockets.send(self._connection, message.encode(), descriptor)
-            answer = self._answer(message.id, received)
+            answer = self._answer(message.id)
         except BlockingIOError:
             raise SystemFailure(f"the shim of process {self.pid} does not answer") from None
         except OSError as error:
@@ -316,19 +305,15 @@ class Shim:
             raise _refusal(self.pid, message.type, answer.a)
         return answer
 
-    def _answer(self, number: int, received: list[int] | None) -> Message:
+    def _answer(self, number: int) -> Message:
         while True:
             data, descriptor = sockets.receive(self._connection, protocol.MESSAGE_SIZE)
-            message = self._take(data)
-            answers = message is not None and message.id == number and message.type < protocol.FIRST_EVENT
             if descriptor is not None:
-                if answers and received is not None:
-                    received.append(descriptor)
-                else:
-                    os.close(descriptor)
+                os.close(descriptor)  # a pidfd, which this object has already
+            message = self._take(data)
             if message is None:
                 raise BrokenPipeError(errno.EPIPE, "the shim has ended")
-            if answers:
+            if message.id == number and message.type < protocol.FIRST_EVENT:
                 return message
 
     def _take(self, data: bytes) -> Message | None:

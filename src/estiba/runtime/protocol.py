@@ -29,7 +29,6 @@ FD_PLANNED: Final = 8
 FD_LOGS_REQUEST: Final = 3
 FD_LOGS_CLIENT: Final = 4
 FD_LOGS_DIRECTORY: Final = 5
-FD_LOGS_WRITER: Final = 6
 
 
 class Type(enum.IntEnum):
