@@ -22,10 +22,7 @@ _UNNAMED_SINCE = (1, 43)
 def _list(engine: Engine, every: bool, filters: Filters, shared: bool, placeholders: bool) -> bytes:
     images = engine.images.list(all_images=every, filters=filters)
     sizes = engine.images.shared_sizes(images) if shared else {}
-    shown = [
-        show_image_entry(image, shared_size=sizes.get(image.id, -1))
-        for image in images
-    ]
+    shown = [show_image_entry(image, shared_size=sizes.get(image.id, -1)) for image in images]
     for entry in shown:
         if placeholders and not entry["RepoTags"] and not entry["RepoDigests"]:
             entry |= {"RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]}

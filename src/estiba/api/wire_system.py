@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import platform
+import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 # clients compare the version with those of Docker: the release whose behaviour this is, and in the build part our own
 SERVER_VERSION = f"28.5.2+estiba.{VERSION}"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_PYTHON = f"python{platform.python_version()}"
+_PYTHON = "python" + ".".join(map(str, sys.version_info[:3]))
 KINDS = ("container", "image", "volume", "build-cache")
 
 
 def architecture() -> str:
     """This machine's, by Go's name."""
-    machine = platform.machine()
+    machine = os.uname().machine
     return _ARCHITECTURES.get(machine, machine)
 
 
 def show_version() -> dict[str, Any]:
     """GET /version"""
     common = {"ApiVersion": API_VERSION, "MinAPIVersion": OLDEST_API_VERSION}
-    kernel = platform.release()
+    kernel = os.uname().release
     details = {
         "ApiVersion": API_VERSION,
         "Arch": architecture(),

@@ -331,6 +331,17 @@ class TestBadClients:
             read_head(client)
         assert LEFT.wait(10)
 
+    def test_half_a_head_is_not_waited_for(self, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("estiba.api.http.HEAD_SECONDS", 0.1)
+        with server.connect() as client:
+            client.sendall(b"GET /ignore HTTP/1.1\r\nHo")
+            assert client.recv(1000).startswith(b"HTTP/1.1 408 Request Timeout")
+
+    def test_a_stalled_body_does_not_hold_others_up(self, server: Served) -> None:
+        with server.connect() as client:
+            client.sendall(request("/digest", "Content-Length: 10", method="PUT", body=b"abc"))
+            assert b"204" in server.talk(request("/ignore", "Connection: close"))
+
     def test_many_idle_connections(self, server: Served) -> None:
         idle = [server.connect() for _ in range(300)]
         try:
