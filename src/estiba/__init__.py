@@ -6,7 +6,9 @@ start short.
 
 from __future__ import annotations
 
-from estiba.version import VERSION as __version__
+from estiba.version import VERSION
+
+__version__ = VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

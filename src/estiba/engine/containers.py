@@ -65,7 +65,7 @@ class Containers:
         committer: Committer,
     ) -> None:
         self._parts = parts
-        self._records = parts.records
+        self._records = parts.storage.records
         self._creator = creator
         self._removal = removal
         self._observation = observation
@@ -102,7 +102,7 @@ class Containers:
 
     def list(self, *, all_containers: bool = False, limit: int = 0, filters: Filters | None = None) -> list[Container]:
         """Newest first; only those that run unless all are asked for, by limit (> 0) or by a filter that implies it."""
-        accepts = ContainerFilter(filters or {}, self._records, self._parts.images.with_children)
+        accepts = ContainerFilter(filters or {}, self._records, self._parts.storage.images.with_children)
         everything = all_containers or limit > 0 or accepts.implies_all
         chosen = [
             container
@@ -122,10 +122,10 @@ class Containers:
         container = self._records.get(reference)
         with self._records.lock(container.id):
             current = self._records.current(container.id)
-            future = self._parts.waiters.add(current.id, _condition(condition))
+            future = self._parts.machinery.waiters.add(current.id, _condition(condition))
             if condition == "not-running" and not isinstance(current.state, Running | Restarting | Removing):
                 result = WaitResult(ended_of(current.state).exit_code)
-                self._parts.waiters.answer(current.id, ("not-running",), result)
+                self._parts.machinery.waiters.answer(current.id, ("not-running",), result)
         return future
 
     def attach_check(self, reference: str, request: AttachRequest) -> Container:
@@ -163,13 +163,13 @@ class Containers:
             if request.logs or (request.stream and isinstance(container.state, Running)):
                 self._attach_now(container, request, attachment)
             elif request.stream:
-                self._parts.attachments.hold(container.id, attachment)
+                self._parts.machinery.attachments.hold(container.id, attachment)
             else:
                 os.close(descriptor)
         self._records.tell(container_event(container, "attach"))
 
     def _attach_now(self, container: Container, request: AttachRequest, attachment: Attachment) -> None:
-        shim = self._parts.shims.find(container.id)
+        shim = self._parts.machinery.shims.find(container.id)
         if not request.logs and shim is not None:
             shim.attach(attachment)
         elif shim is None or not request.stream:
@@ -218,7 +218,7 @@ class Containers:
                 continue  # it was started or removed meanwhile
             removed.append(container.id)
             reclaimed += size
-        self._parts.journal.publish(prune_event("container", reclaimed))
+        self._parts.storage.journal.publish(prune_event("container", reclaimed))
         return Pruned(tuple(removed), reclaimed)
 
     def plan(self, reference: str) -> Sequence[str]:

@@ -55,10 +55,10 @@ class Engine:
             self.places = places
             self.containers = use_cases.containers
             self.execs = parts.execs
-            self.images = parts.images
-            self.volumes = parts.volumes
-            self.networks = parts.networks
-            self.events = parts.journal
+            self.images = parts.storage.images
+            self.volumes = parts.storage.volumes
+            self.networks = parts.storage.networks
+            self.events = parts.storage.journal
             self.system = use_cases.system
             use_cases.reconciler.run()
             self._stack = stack.pop_all()

@@ -68,14 +68,12 @@ class ContainerLogs:
         self, container: Container, request: AttachRequest, attachment: Attachment, shim: Shim
     ) -> None:
         """Write what was logged so far, then let the attachment go on from exactly there."""
-        copy = os.dup(attachment.descriptor)
-        attachment_id, inode, offset = shim.attach(attachment)
         wanted = LogRequest(stdout=request.stdout, stderr=request.stderr)
-        reader = self._copy(container, wanted, copy, end=(inode, offset))
-        try:
-            shim.release(attachment_id, reader)
-        finally:
-            self._reaper.reap(reader)
+
+        def replay(inode: int, offset: int) -> int:
+            return self._copy(container, wanted, os.dup(attachment.descriptor), end=(inode, offset))
+
+        self._reaper.reap(shim.attach_replayed(attachment, replay)[1])
 
     def _copy(
         self,

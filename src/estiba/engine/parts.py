@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from estiba.engine.loop import Loop
     from estiba.engine.networks import Networks
     from estiba.engine.ports import Snapshots
+    from estiba.engine.reaper import Reaper
     from estiba.engine.records import ContainerRecords
+    from estiba.engine.restarts import Restarts
     from estiba.engine.shims import Shims
     from estiba.engine.volumes import Volumes
-    from estiba.engine.waiting import Waiters
+    from estiba.engine.waiting import ExpectedEnds, Waiters
     from estiba.linux.host import Host
     from estiba.runtime.cgroups import CgroupDriver
     from estiba.runtime.create import Runtime
+    from estiba.snapshots.layers import Layers
     from estiba.store.database import Database
 
 
@@ -42,25 +45,43 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts of one engine."""
+class Storage:
+    """What lasts."""
 
-    places: Places
-    host: Host
     database: Database
     journal: EventJournal
-    loop: Loop
-    workers: Executor
     records: ContainerRecords
-    waiters: Waiters
-    shims: Shims
-    attachments: HeldAttachments
-    runtime: Runtime
-    cgroups: CgroupDriver
+    layers: Layers
     snapshots: Snapshots
     images: Images
     volumes: Volumes
     networks: Networks
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What runs and waits."""
+
+    host: Host
+    cgroups: CgroupDriver
+    runtime: Runtime
+    loop: Loop
+    workers: Executor
+    reaper: Reaper
+    shims: Shims
+    attachments: HeldAttachments
+    restarts: Restarts
+    waiters: Waiters
+    ends: ExpectedEnds
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one engine."""
+
+    places: Places
+    storage: Storage
+    machinery: Machinery
     launcher: Launcher
     execs: Execs
     lifecycle: Lifecycle

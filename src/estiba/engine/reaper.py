@@ -1,28 +1,34 @@
-"""Collects the ends of this process's own children (shims, log readers), so that none stays a zombie."""
+"""Collects the ends of this process's own children (shims, log readers) soon, so that none stays a zombie."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from estiba.engine.loop import Loop
+    from estiba.runtime.create import Runtime
+
+# a shim ends within milliseconds of being let go; a second look comes with the next start anyway
+_SOON: Final = 0.02
 
 
 class Reaper:
-    """Waits, on the loop, for processes by pidfd."""
+    """Tells the runtime when there is something to collect."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, runtime: Runtime) -> None:
         self._loop = loop
+        self._runtime = runtime
 
     def reap(self, pidfd: int) -> None:
         """Collect this child when it ends; the descriptor is given away."""
         self._loop.watch(pidfd, lambda: self._collect(pidfd))
 
+    def reap_soon(self) -> None:
+        """Collect a child that is about to end."""
+        self._loop.call_later(_SOON, self._runtime.reap)
+
     def _collect(self, pidfd: int) -> None:
         self._loop.forget(pidfd)
-        # a library's host program may have waited for all children itself
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
         os.close(pidfd)
+        self._runtime.reap()

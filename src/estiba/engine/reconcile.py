@@ -35,14 +35,14 @@ class Reconciler:
     def run(self) -> None:
         """Do it. Failures with single objects are logged; the others go on."""
         self._remove_strays()
-        self._parts.volumes.store.reconcile()
-        self._parts.images.store.reconcile()
-        for container in self._parts.records.all():
+        self._parts.storage.volumes.store.reconcile()
+        self._parts.storage.images.store.reconcile()
+        for container in self._parts.storage.records.all():
             try:
                 self._settle(container)
             except (EstibaError, OSError) as error:
                 log.warning("container %s: %s", container.name, error)
-        self._parts.workers.submit(self._start_by_policy)
+        self._parts.machinery.workers.submit(self._start_by_policy)
 
     def _settle(self, container: Container) -> None:
         match container.state:
@@ -54,7 +54,7 @@ class Reconciler:
                 self._parts.lifecycle.schedule_restart(container)
 
     def _take_over(self, container: Container) -> None:
-        runtime = self._parts.runtime
+        runtime = self._parts.machinery.runtime
         shim = runtime.adopt(container.id)
         if shim is not None:
             self._parts.lifecycle.own(container.id, shim)
@@ -68,7 +68,7 @@ class Reconciler:
             self._parts.lifecycle.ended(container.id, signal.SIGKILL, 0, time.time_ns(), error=SHIM_DIED)
 
     def _start_by_policy(self) -> None:
-        for container in self._parts.records.all():
+        for container in self._parts.storage.records.all():
             if not isinstance(container.state, Exited | Created) or not container.ever_started:
                 continue
             if wants_start_with_engine(container.host.restart_policy, stopped_by_user=container.stopped_by_user):
@@ -78,16 +78,16 @@ class Reconciler:
                     log.warning("container %s could not be started: %s", container.name, error)
 
     def _remove_strays(self) -> None:
-        containers = self._parts.records.all()
+        containers = self._parts.storage.records.all()
         places, known = self._parts.places, {container.id for container in containers}
         running = {container.id for container in containers if isinstance(container.state, Running)}
-        for name in self._parts.runtime.containers():
+        for name in self._parts.machinery.runtime.containers():
             if name not in running:  # also a start that was never recorded, hence never answered
-                self._parts.runtime.cleanup(name)
-        self._parts.cgroups.remove_stray(f"/estiba/{places.root_id}", {*running, "shims"})
-        for key in list(self._parts.snapshots.keys()):
+                self._parts.machinery.runtime.cleanup(name)
+        self._parts.machinery.cgroups.remove_stray(f"/estiba/{places.root_id}", {*running, "shims"})
+        for key in list(self._parts.storage.snapshots.keys()):
             if key not in known:
-                self._parts.snapshots.remove(key)
+                self._parts.storage.snapshots.remove(key)
         for name in _names(places.root / "containers"):
             if name not in known:
                 shutil.rmtree(places.root / "containers" / name, ignore_errors=True)

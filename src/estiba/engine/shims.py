@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from estiba.engine.loop import Loop
+    from estiba.engine.reaper import Reaper
     from estiba.runtime.monitor import Event, Shim
 
 
 class Shims:
     """Shims by key (a container's or exec's id), watched by the loop."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, reaper: Reaper) -> None:
         self._loop = loop
+        self._reaper = reaper
         self._lock = threading.Lock()
         self._shims: dict[str, Shim] = {}
 
@@ -52,6 +54,7 @@ class Shims:
         if shim is not None:
             self._loop.forget(shim.fileno())
             shim.close()
+            self._reaper.reap_soon()
 
     def close(self) -> None:
         """Let go of all: the shims and their containers live on."""

@@ -1,4 +1,7 @@
-"""The only place that picks implementations and puts the engine together, by plain constructor calls."""
+"""The only place that picks implementations and puts the engine together, by plain constructor calls.
+
+From the bottom up: what is stored, what waits and runs, what a container's life needs, the use cases.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from estiba.engine.logs import ContainerLogs
 from estiba.engine.loop import Loop
 from estiba.engine.networks import Networks
 from estiba.engine.observation import Observation
-from estiba.engine.parts import Parts, Places
+from estiba.engine.parts import Machinery, Parts, Places, Storage
 from estiba.engine.reaper import Reaper
 from estiba.engine.reconcile import Reconciler
 from estiba.engine.records import ContainerRecords
@@ -59,157 +62,169 @@ class UseCases:
 
 def wire(places: Places, stack: ExitStack) -> tuple[Parts, UseCases]:
     """Build everything; the stack closes it in reverse."""
-    host = detect()
+    storage = _storage(places, stack)
+    machinery = _machinery(places, stack)
+    launcher = Launcher(
+        places=places,
+        host=machinery.host,
+        records=storage.records,
+        images=storage.images,
+        snapshots=storage.snapshots,
+        volumes=storage.volumes,
+        runtime=machinery.runtime,
+    )
+    execs = Execs(
+        records=storage.records,
+        shims=machinery.shims,
+        runtime=machinery.runtime,
+        launcher=launcher,
+        loop=machinery.loop,
+    )
+    health = HealthChecks(records=storage.records, loop=machinery.loop, workers=machinery.workers)
+    health.use(execs)
+    stack.callback(health.close)
+    removal = _removal(places, storage, machinery, execs)
+    lifecycle = Lifecycle(
+        records=storage.records,
+        waiters=machinery.waiters,
+        attachments=machinery.attachments,
+        shims=machinery.shims,
+        launcher=launcher,
+        runtime=machinery.runtime,
+        execs=execs,
+        health=health,
+        ends=machinery.ends,
+        restarts=machinery.restarts,
+        workers=machinery.workers,
+        remove=removal.finish,
+    )
+    parts = Parts(places, storage, machinery, launcher, execs, lifecycle)
+    machinery.loop.start()
+    return parts, _use_cases(parts, removal, health)
+
+
+def _storage(places: Places, stack: ExitStack) -> Storage:
     database = stack.enter_context(Database(places.root / "estiba.db"))
     journal = EventJournal(database)
     records = ContainerRecords(database, journal)
     layers = stack.enter_context(Layers(places.root, database))
     snapshots = OverlaySnapshots(places.root, layers)
-    networks = Networks(database)
-    images = Images(
-        store=ImageStore(places.root, database, layers), snapshots=snapshots, records=records, journal=journal
+    store = ImageStore(places.root, database, layers)
+    return Storage(
+        database=database,
+        journal=journal,
+        records=records,
+        layers=layers,
+        snapshots=snapshots,
+        images=Images(store=store, snapshots=snapshots, records=records, journal=journal),
+        volumes=Volumes(store=VolumeStore(places.root, database), records=records, journal=journal),
+        networks=Networks(database),
     )
-    volumes = Volumes(store=VolumeStore(places.root, database), records=records, journal=journal)
+
+
+def _machinery(places: Places, stack: ExitStack) -> Machinery:
+    host = detect()
     cgroups = stack.enter_context(CgroupDriver(host, f"/estiba/{places.root_id}"))
     stack.callback(cgroups.remove_base)  # stays while containers run
     runtime = stack.enter_context(Runtime(directory=places.run_dir, root_id=places.root_id, cgroups=cgroups))
-
     loop = Loop()
     stack.callback(loop.close)
     workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="estiba-worker")
     stack.callback(workers.shutdown)
-    waiters, ends, restarts = Waiters(), ExpectedEnds(), Restarts(loop)
-    shims, attachments, reaper = Shims(loop), HeldAttachments(loop), Reaper(loop)
+    reaper = Reaper(loop, runtime)
+    shims, attachments, restarts = Shims(loop, reaper), HeldAttachments(loop), Restarts(loop)
     for part in (shims, attachments, restarts):
         stack.callback(part.close)
-
-    launcher = Launcher(
-        places=places,
+    return Machinery(
         host=host,
-        records=records,
-        images=images,
-        snapshots=snapshots,
-        volumes=volumes,
+        cgroups=cgroups,
         runtime=runtime,
-    )
-    execs = Execs(records=records, shims=shims, runtime=runtime, launcher=launcher, loop=loop)
-    health = HealthChecks(records=records, loop=loop, workers=workers)
-    health.use(execs)
-    stack.callback(health.close)
-    removal = Removal(
-        records=records,
-        waiters=waiters,
-        attachments=attachments,
-        shims=shims,
-        execs=execs,
-        ends=ends,
-        restarts=restarts,
-        runtime=runtime,
-        snapshots=snapshots,
-        directory=places.container,
-        remove_volume=volumes.remove,
-        workers=workers,
-    )
-    lifecycle = Lifecycle(
-        records=records,
-        waiters=waiters,
-        attachments=attachments,
-        shims=shims,
-        launcher=launcher,
-        runtime=runtime,
-        execs=execs,
-        health=health,
-        ends=ends,
-        restarts=restarts,
-        workers=workers,
-        remove=removal.finish,
-    )
-    parts = Parts(
-        places=places,
-        host=host,
-        database=database,
-        journal=journal,
         loop=loop,
         workers=workers,
-        records=records,
-        waiters=waiters,
+        reaper=reaper,
         shims=shims,
         attachments=attachments,
-        runtime=runtime,
-        cgroups=cgroups,
-        snapshots=snapshots,
-        images=images,
-        volumes=volumes,
-        networks=networks,
-        launcher=launcher,
-        execs=execs,
-        lifecycle=lifecycle,
-    )
-    loop.start()
-    return parts, _use_cases(parts, layers, removal, health, ends, restarts, reaper)
-
-
-def _use_cases(
-    parts: Parts,
-    layers: Layers,
-    removal: Removal,
-    health: HealthChecks,
-    ends: ExpectedEnds,
-    restarts: Restarts,
-    reaper: Reaper,
-) -> UseCases:
-    signalling = Signalling(
-        records=parts.records,
-        shims=parts.shims,
-        waiters=parts.waiters,
-        lifecycle=parts.lifecycle,
-        ends=ends,
         restarts=restarts,
-        runtime=parts.runtime,
-        workers=parts.workers,
+        waiters=Waiters(),
+        ends=ExpectedEnds(),
+    )
+
+
+def _removal(places: Places, storage: Storage, machinery: Machinery, execs: Execs) -> Removal:
+    return Removal(
+        records=storage.records,
+        waiters=machinery.waiters,
+        attachments=machinery.attachments,
+        shims=machinery.shims,
+        execs=execs,
+        ends=machinery.ends,
+        restarts=machinery.restarts,
+        runtime=machinery.runtime,
+        snapshots=storage.snapshots,
+        directory=places.container,
+        remove_volume=storage.volumes.remove,
+        workers=machinery.workers,
+    )
+
+
+def _use_cases(parts: Parts, removal: Removal, health: HealthChecks) -> UseCases:
+    storage, machinery = parts.storage, parts.machinery
+    signalling = Signalling(
+        records=storage.records,
+        shims=machinery.shims,
+        waiters=machinery.waiters,
+        lifecycle=parts.lifecycle,
+        ends=machinery.ends,
+        restarts=machinery.restarts,
+        runtime=machinery.runtime,
+        workers=machinery.workers,
     )
     observation = Observation(
-        records=parts.records,
-        runtime=parts.runtime,
-        snapshots=parts.snapshots,
-        images=parts.images,
+        records=storage.records, runtime=machinery.runtime, snapshots=storage.snapshots, images=storage.images
     )
-    files = ContainerFiles(records=parts.records, snapshots=parts.snapshots, places=parts.places)
+    containers = _containers(parts, removal, signalling, observation)
+    system = System(
+        database=storage.database,
+        root=parts.places.root,
+        run_dir=parts.places.run_dir,
+        host=machinery.host,
+        records=storage.records,
+        images=storage.images,
+        volumes=storage.volumes,
+        sizes=lambda container: observation.sizes(container.id),
+    )
+    return UseCases(containers, system, Reconciler(parts, removal=removal, health=health))
+
+
+def _containers(parts: Parts, removal: Removal, signalling: Signalling, observation: Observation) -> Containers:
+    storage, machinery = parts.storage, parts.machinery
+    files = ContainerFiles(records=storage.records, snapshots=storage.snapshots, places=parts.places)
     creator = Creator(
         places=parts.places,
-        host=parts.host,
-        records=parts.records,
-        images=parts.images,
-        layers=layers,
-        snapshots=parts.snapshots,
-        volumes=parts.volumes,
-        networks=parts.networks,
+        host=machinery.host,
+        records=storage.records,
+        images=storage.images,
+        layers=storage.layers,
+        snapshots=storage.snapshots,
+        volumes=storage.volumes,
+        networks=storage.networks,
     )
-    containers = Containers(
+    return Containers(
         parts,
         creator=creator,
         signalling=signalling,
         removal=removal,
         observation=observation,
-        updates=Updates(records=parts.records, runtime=parts.runtime, host=parts.host),
-        logs=ContainerLogs(records=parts.records, shims=parts.shims, runtime=parts.runtime, reaper=reaper),
+        updates=Updates(records=storage.records, runtime=machinery.runtime, host=machinery.host),
+        logs=ContainerLogs(
+            records=storage.records, shims=machinery.shims, runtime=machinery.runtime, reaper=machinery.reaper
+        ),
         files=files,
         committer=Committer(
-            records=parts.records,
-            images=parts.images,
-            snapshots=parts.snapshots,
+            records=storage.records,
+            images=storage.images,
+            snapshots=storage.snapshots,
             files=files,
             signalling=signalling,
         ),
     )
-    system = System(
-        database=parts.database,
-        root=parts.places.root,
-        run_dir=parts.places.run_dir,
-        host=parts.host,
-        records=parts.records,
-        images=parts.images,
-        volumes=parts.volumes,
-        sizes=lambda container: observation.sizes(container.id),
-    )
-    return UseCases(containers, system, Reconciler(parts, removal=removal, health=health))

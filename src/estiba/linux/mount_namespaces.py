@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def in_own_mounts(action: Callable[[], Result], *, joined: int | None = None) -> Result:
-    """Run `action` in a private copy of a mount namespace: of this process's own, or of the one `joined` (a descriptor).
+    """Run `action` in a private copy of a mount namespace: this process's own, or that of the descriptor `joined`.
 
     Mounts and unmounts of the action are seen by nobody else and vanish with the thread, but for trees that it opened
     (open_tree with OPEN_TREE_CLONE). Raises what the action raised, and OSError.

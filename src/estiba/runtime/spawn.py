@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import estiba
 from estiba.errors import SystemFailure
 from estiba.linux import memfd, spawn
 
@@ -32,7 +31,7 @@ class Program:
 
     def __init__(self, path: Path | None = None) -> None:
         override = os.environ.get("ESTIBA_SHIM")
-        self.path = path or (Path(override) if override else Path(estiba.__file__).parent / "bin" / NAME)
+        self.path = path or (Path(override) if override else Path(__file__).parent.parent / "bin" / NAME)
         self._environment = {name: os.environ[name] for name in _PASSED_ON if override and name in os.environ}
         try:
             content = self.path.read_bytes()
