@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _LATER = re.compile(
     r"^(network (connect|name conflict|unknown driver|bad subnet|host bits|gateway|overlap|swarm)|connect |disconnect |"
     r"remove network in use|pull|push|build: |auth: |import: no source|start: port already|create: static address|"
-    r"start: static address|start: unknown network|load: empty tar|create: name taken, bad image|exec start twice|ambiguous id|top bad ps)"
+    r"start: static address|start: unknown network|load: empty tar|create: name taken, bad image|exec start twice|"
+    r"ambiguous id|top bad ps)"
 )
 
 # the names that the image has before a case
