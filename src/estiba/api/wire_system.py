@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from estiba.api.http import API_VERSION, OLDEST_API_VERSION
 from estiba.api.wire_containers import show_entry
@@ -92,6 +92,21 @@ def _security_options(info: SystemInfo) -> list[str]:
     return options
 
 
+_REGISTRIES: Final = {
+    "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}},
+    "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
+    "Mirrors": None,
+}
+_NO_SWARM: Final = {
+    "NodeID": "",
+    "NodeAddr": "",
+    "LocalNodeState": "inactive",
+    "ControlAvailable": False,
+    "Error": "",
+    "RemoteManagers": None,
+}
+
+
 def show_info(info: SystemInfo, listeners: int) -> dict[str, Any]:
     """GET /info. listeners: connections that wait for events."""
     counts, host = info.containers, info.host
@@ -125,11 +140,7 @@ def show_info(info: SystemInfo, listeners: int) -> dict[str, Any]:
         "OSType": "linux",
         "Architecture": host.architecture,
         "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {
-            "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": True, "Secure": True}},
-            "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
-            "Mirrors": None,
-        },
+        "RegistryConfig": _REGISTRIES,
         "NCPU": host.cpus,
         "MemTotal": host.memory,
         "GenericResources": None,
@@ -143,14 +154,7 @@ def show_info(info: SystemInfo, listeners: int) -> dict[str, Any]:
         "ServerVersion": SERVER_VERSION,
         "Runtimes": {"runc": {"path": "estiba-shim"}},
         "DefaultRuntime": "runc",
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": False,
-            "Error": "",
-            "RemoteManagers": None,
-        },
+        "Swarm": _NO_SWARM,
         "LiveRestoreEnabled": True,
         "Isolation": "",
         "InitBinary": "docker-init",
