@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTHONS := src tests tools hatch_build.py $(wildcard bench examples)
 NATIVE := $(wildcard native/*.c native/*.h native/Makefile)
 
 .PHONY: demo test lint format bench native sanitized clean
@@ -35,16 +36,16 @@ test: $(READY)
 	$(BIN)/python tools/run_tests.py
 
 lint: $(READY)
-	$(BIN)/ruff format --check src tests tools bench examples hatch_build.py
-	$(BIN)/ruff check src tests tools bench examples hatch_build.py
+	$(BIN)/ruff format --check $(PYTHONS)
+	$(BIN)/ruff check $(PYTHONS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/check_sizes.py src tests tools bench
+	$(BIN)/python tools/check_sizes.py src tests tools $(wildcard bench examples)
 	$(MAKE) -s -C native lint
 
 format: $(READY)
-	$(BIN)/ruff format src tests tools bench examples hatch_build.py
-	$(BIN)/ruff check --fix src tests tools bench examples hatch_build.py
+	$(BIN)/ruff format $(PYTHONS)
+	$(BIN)/ruff check --fix $(PYTHONS)
 
 bench: $(READY)
 	$(BIN)/python -m bench.run

@@ -22,7 +22,9 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
     engine = EngineProcess(tmp_path)
     engine.start()
     try:
-        reply = engine.client("POST", "/images/create", busybox_tar(), fromSrc="-", repo="bb", changes='CMD ["/bin/sh"]')
+        reply = engine.client(
+            "POST", "/images/create", busybox_tar(), fromSrc="-", repo="bb", changes='CMD ["/bin/sh"]'
+        )
         assert reply.status == 200, reply.body
         yield engine
         if engine.process is not None and engine.process.poll() is not None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.api.client import Client, EngineProcess
 
+    Deed = Callable[[Client, str], Any]
+
 KILLS = int(os.environ.get("ESTIBA_KILLS", "200"))
 LONGEST_PAUSE = 0.35
 SETTLED = 10.0
@@ -58,7 +60,14 @@ class Worker(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        deeds: tuple[Callable[[Client, str], Any], ...] = (run_once, run_in_background, execute, load, commit, with_volume)
+        deeds: tuple[Callable[[Client, str], Any], ...] = (
+            run_once,
+            run_in_background,
+            execute,
+            load,
+            commit,
+            with_volume,
+        )
         for number in range(1000):
             if self._ended.is_set():
                 return
@@ -72,7 +81,9 @@ class Worker(threading.Thread):
 
 
 def run_once(client: Client, name: str) -> None:
-    client("POST", "/containers/create", {"Image": "bb", "Cmd": ["true"], "HostConfig": {"AutoRemove": True}}, name=name)
+    client(
+        "POST", "/containers/create", {"Image": "bb", "Cmd": ["true"], "HostConfig": {"AutoRemove": True}}, name=name
+    )
     client("POST", f"/containers/{name}/start")
     client("POST", f"/containers/{name}/wait", condition="removed")
 

@@ -12,7 +12,23 @@ from pathlib import Path
 
 import pytest
 
-COMMON = ("sh", "ls", "cat", "echo", "sleep", "true", "false", "id", "env", "mount", "ps", "kill", "touch", "mkdir", "rm")
+COMMON = (
+    "sh",
+    "ls",
+    "cat",
+    "echo",
+    "sleep",
+    "true",
+    "false",
+    "id",
+    "env",
+    "mount",
+    "ps",
+    "kill",
+    "touch",
+    "mkdir",
+    "rm",
+)
 
 
 @functools.cache
@@ -30,7 +46,14 @@ def busybox_tar() -> bytes:
     applets = subprocess.run([busybox_path(), "--list"], capture_output=True, text=True, check=True).stdout.split()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, mode in (("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("tmp", 0o1777), ("usr", 0o755), ("var", 0o755)):
+        for name, mode in (
+            ("bin", 0o755),
+            ("etc", 0o755),
+            ("root", 0o700),
+            ("tmp", 0o1777),
+            ("usr", 0o755),
+            ("var", 0o755),
+        ):
             _add(archive, name, tarfile.DIRTYPE, mode)
         _add(archive, "bin/busybox", tarfile.REGTYPE, 0o755, Path(busybox_path()).read_bytes())
         for applet in sorted(set(applets) | set(COMMON)):
@@ -43,9 +66,7 @@ def busybox_tar() -> bytes:
     return buffer.getvalue()
 
 
-def _add(
-    archive: tarfile.TarFile, name: str, kind: bytes, mode: int, content: bytes = b"", *, link: str = ""
-) -> None:
+def _add(archive: tarfile.TarFile, name: str, kind: bytes, mode: int, content: bytes = b"", *, link: str = "") -> None:
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.size, member.linkname = kind, mode, len(content), link
     archive.addfile(member, io.BytesIO(content))

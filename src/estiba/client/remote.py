@@ -126,9 +126,11 @@ class RemoteBackend:
             try:
                 code = int(json.loads(reply.read())["StatusCode"])
             except (EstibaError, OSError, ValueError, KeyError) as error:
-                future.set_exception(SystemFailure(f"lost the engine while waiting for {container_id}: {error}"))
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(SystemFailure(f"lost the engine while waiting for {container_id}: {error}"))
             else:
-                future.set_result(code)
+                if future.set_running_or_notify_cancel():
+                    future.set_result(code)
             finally:
                 reply.close()
                 client.close()

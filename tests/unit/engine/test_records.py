@@ -64,19 +64,19 @@ def test_a_name_beats_an_id_prefix(records: ContainerRecords) -> None:
 def test_a_prefix_of_two_ids_is_refused(records: ContainerRecords) -> None:
     records.add(make("1" + "0" * 63, "one"))
     records.add(make("1" + "1" * 63, "two"))
-    with pytest.raises(InvalidArgument, match="multiple IDs found with provided prefix: 1$"):
+    with pytest.raises(InvalidArgument, match=r"multiple IDs found with provided prefix: 1$"):
         records.get("1")
 
 
 def test_an_empty_reference_finds_nothing(records: ContainerRecords) -> None:
     records.add(make("1" * 64, "one"))
-    with pytest.raises(NotFound, match="No such container: "):
+    with pytest.raises(NotFound, match=r"No such container: "):
         records.get("")
 
 
 def test_a_name_is_taken_once(records: ContainerRecords) -> None:
     records.add(make("1" * 64, "one"))
-    with pytest.raises(Conflict, match='The container name "/one" is already in use by container "1{64}"'):
+    with pytest.raises(Conflict, match=r'The container name "/one" is already in use by container "1{64}"'):
         records.add(make("2" * 64, "one"))
     assert records.find("2" * 64) is None
 
@@ -100,7 +100,7 @@ def test_rename_frees_the_old_name(records: ContainerRecords) -> None:
 def test_rename_to_a_taken_name_is_refused(records: ContainerRecords) -> None:
     records.add(make("1" * 64, "one"))
     records.add(make("2" * 64, "two"))
-    with pytest.raises(Conflict, match="^Error when allocating new name: Conflict"):
+    with pytest.raises(Conflict, match=r"^Error when allocating new name: Conflict"):
         records.rename(records.get("one"), "two", [])
     assert records.get("one").id == "1" * 64
 

@@ -64,7 +64,12 @@ def test_restart_policies(name: str, most: int, code: int, count: int, stopped: 
 
 @pytest.mark.parametrize(
     ("name", "stopped", "starts"),
-    [("always", True, True), ("unless-stopped", False, True), ("unless-stopped", True, False), ("on-failure", False, False)],
+    [
+        ("always", True, True),
+        ("unless-stopped", False, True),
+        ("unless-stopped", True, False),
+        ("on-failure", False, False),
+    ],
 )
 def test_what_a_new_engine_starts(name: str, stopped: bool, starts: bool) -> None:
     assert wants_start_with_engine(RestartPolicy(name=name), stopped_by_user=stopped) is starts
