@@ -429,19 +429,37 @@ def test_following_with_a_tail(b: Bench) -> None:
     assert reader.all() == b"more\n"
 
 
+def wait_until_open(reader: Reader, path: Path) -> None:
+    """Wait until the reader has the newest file open: its notice of a rotation takes some time."""
+    descriptors = f"/proc/{pid_of(reader.pidfd)}/fd"
+
+    def is_newest(name: str) -> bool:
+        try:
+            return os.path.samefile(path, f"{descriptors}/{name}")
+        except FileNotFoundError:
+            return False
+
+    deadline = time.monotonic() + DEADLINE
+    while not any(map(is_newest, os.listdir(descriptors))):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize("files", [1, 2, 5])
 def test_rotation_while_following_loses_nothing(b: Bench, files: int) -> None:
     """The client reads nothing while files are rotated away: the reader keeps them open."""
     log = LogFile(b.directory, "r.log", 20_000, files)
     ours, attachment = b.client(framed=False)
-    script = "i=0; while read x; do seq $((i*200+1)) $((i*200+200)); echo done; i=$((i+1)); done"
+    script = "echo done; i=0; while read x; do seq $((i*200+1)) $((i*200+200)); echo done; i=$((i+1)); done"
     shim = b.run("sh", "-c", script, stdin=True, once=True, log=log, attachments=[attachment])
     reader = follow(b, shim, log)
     reader.ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    read_until(reader.ours, b"done\n")
+    read_until(ours, b"done\n")
     for _ in range(40):
         ours.sendall(b"\n")
         read_until(ours, b"done\n")
-        time.sleep(0.01)  # the notice of a rotation has to reach the reader before the next but one
+        wait_until_open(reader, b.directory / "r.log")
     ours.shutdown(socket.SHUT_WR)
     wait_exit(shim)
     numbers = [int(text) for text in reader.all().split() if text != b"done"]
