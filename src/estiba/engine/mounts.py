@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from estiba.engine import tmpfs_options
 from estiba.engine.state import MountPoint
-from estiba.errors import InvalidArgument
+from estiba.errors import InvalidArgument, NotFound
 from estiba.volumes.local import check_subpath
 from estiba.volumes.volume import check_options
 
@@ -83,7 +83,12 @@ def _inherited(host: HostConfig, get: Callable[[str], Container]) -> Iterator[Mo
         words = _parse_mode(mode)
         if words & (_PROPAGATION | {"nocopy"}):
             raise InvalidArgument(f"invalid mode: {mode}")
-        for mount in get(reference).mounts:
+        try:
+            donor = get(reference)
+        except NotFound as error:
+            # clients take "not found" of a create for a missing image, and pull it
+            raise InvalidArgument(error.message) from None
+        for mount in donor.mounts:
             if mount.type in _INHERITED:
                 writable = mount.rw and "ro" not in words
                 yield replace(mount, rw=writable, mode="", no_copy=True, anonymous=False, create_source=False)
