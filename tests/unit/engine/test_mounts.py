@@ -345,7 +345,7 @@ def test_volumes_from_that_cannot_be(entry: str, message: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         resolved({}, {"VolumesFrom": [entry]}, lambda _: DONOR)
     assert caught.value.message == message
-    with pytest.raises(NotFound, match="No such container: nosuch"):
+    with pytest.raises(InvalidArgument, match="No such container: nosuch"):
         resolved({}, {"VolumesFrom": ["nosuch:ro"]})
 
 
