@@ -1,15 +1,13 @@
 /* The files of one log: NAME, NAME.1 … with the oldest last on disk and first here. See logs.h. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "logs.h"
 
-enum { ATTEMPTS = 20, BLOCK = 65536 };
+enum { BLOCK = 65536 };
 
 static void file_name(const struct log_files *files, int number, char name[288])
 {
@@ -38,45 +36,39 @@ static int open_file(const struct log_files *files, int number, struct log_file 
 	return 0;
 }
 
-/* Opens from the newest file on back to the newest that is known (or the oldest that there is). Returns the number, or
- * -1 when the files were renamed meanwhile. */
-static int open_newer(const struct log_files *files, struct log_file *found)
+static int is_among(const struct log_file *files, int count, uint64_t inode)
 {
-	char name[288];
-	struct stat status;
-	uint64_t known = files->count ? files->files[files->count - 1].inode : 0;
-	int count = 0, room = LOG_FILES - files->count;
-	while (count < room && open_file(files, count, &found[count]) == 0) {
-		if (files->count && found[count].inode == known) {
-			close(found[count].descriptor);
-			break;
-		}
-		count++;
-	}
-	file_name(files, 0, name);
-	uint64_t newest = count ? found[0].inode : known;
-	if (fstatat(files->directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_ino == newest : !newest)
-		return count;
 	for (int i = 0; i < count; i++)
-		close(found[i].descriptor);
-	return -1;
+		if (files[i].inode == inode)
+			return 1;
+	return 0;
 }
 
+/* From the newest file on back to the newest that is known, or the oldest that there is. A rotation meanwhile makes the
+ * scan meet a file again under its next name: it is passed over, and the still newer one is left to the next call. */
 int logs_find(struct log_files *files)
 {
 	struct log_file found[LOG_FILES];
-	struct timespec pause = {.tv_nsec = 1000000};
-	int count = -1;
-	if (files->count == LOG_FILES)
-		return 0;
-	for (int attempt = 0; attempt < ATTEMPTS && count < 0; attempt++) {
-		if (attempt)
-			nanosleep(&pause, NULL);
-		count = open_newer(files, found);
+	uint64_t known = files->count ? files->files[files->count - 1].inode : 0;
+	int count = 0, room = LOG_FILES - files->count;
+	for (int number = 0; count < room; number++) {
+		if (open_file(files, number, &found[count]) < 0) {
+			if (number == 0) /* in the middle of a rotation, or there is none */
+				continue;
+			break;
+		}
+		uint64_t inode = found[count].inode;
+		if ((files->count && inode == known) || is_among(found, count, inode)) {
+			close(found[count].descriptor);
+			if (files->count && inode == known)
+				break;
+			continue;
+		}
+		count++;
 	}
 	for (int i = count - 1; i >= 0; i--)
 		files->files[files->count++] = found[i];
-	return count < 0 ? 0 : count;
+	return count;
 }
 
 int logs_are_written(const struct log_files *files)
