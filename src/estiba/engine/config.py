@@ -86,6 +86,12 @@ class ContainerConfig(_Config, frozen=True, kw_only=True):
     stop_timeout: int | None = None
     shell: list[str] | None = None
 
+    @property
+    def has_health_check(self) -> bool:
+        """Whether a health check is made at all."""
+        check = self.healthcheck
+        return check is not None and bool(check.test) and (check.test or [""])[0] != "NONE"
+
 
 class LogConfig(_Config, frozen=True, kw_only=True):
     """The log driver's name and options."""

@@ -7,14 +7,13 @@ prefixes of ids.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from estiba.engine.attachments import AttachRequest, parse_detach_keys
 from estiba.engine.container_events import container_event
-from estiba.engine.events import prune_event
+from estiba.engine.events import Pruned, prune_event
 from estiba.engine.filters import PRUNE_KEYS, ContainerFilter, Filters, check_keys, prune_labels_match, until_time
 from estiba.engine.names import check_container_name
 from estiba.engine.state import Container, Created, Exited, Removing, Restarting, Running, ended_of
@@ -38,14 +37,6 @@ if TYPE_CHECKING:
     from estiba.engine.updates import Updates
 
 CONDITIONS = ("not-running", "next-exit", "removed")
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """What a prune removed: ids or names, and the bytes that became free."""
-
-    removed: tuple[str, ...]
-    reclaimed: int
 
 
 class Containers:

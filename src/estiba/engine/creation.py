@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from estiba.engine.container_events import container_event
-from estiba.engine.health import active
 from estiba.engine.initlayer import fill, init_key
 from estiba.engine.merge import complete
 from estiba.engine.mounts import resolve_mounts
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from estiba.engine.images import Images
     from estiba.engine.merge import Completed
     from estiba.engine.networks import Networks
-    from estiba.engine.parts import Places
+    from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
     from estiba.engine.volumes import Volumes
@@ -187,7 +186,7 @@ class Creator:
             state=Created(),
             mounts=mounts,
             endpoints=self._with_ids(completed.endpoints),
-            health=Health() if active(completed.config.healthcheck) else None,
+            health=Health() if completed.config.has_health_check else None,
             directory=str(self._places.container(container_id)),
         )
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from estiba.engine.parts import Places
+from estiba.engine.places import Places
 from estiba.engine.wiring import wire
 from estiba.errors import Conflict, SystemFailure
 from estiba.store.locks import RootLock

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -149,6 +150,14 @@ class EventJournal:
         with self._lock:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a prune removed: ids or names, and the bytes that became free."""
+
+    removed: tuple[str, ...]
+    reclaimed: int
 
 
 def prune_event(kind: str, reclaimed: int) -> Event:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from estiba.engine.parts import Places
+    from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
     from estiba.engine.users import User

@@ -51,11 +51,6 @@ class _Watch:
     timed_out: bool = False
 
 
-def active(check: HealthCheck | None) -> bool:
-    """Whether such a check is made at all."""
-    return check is not None and bool(check.test) and (check.test or [""])[0] != "NONE"
-
-
 class HealthChecks:
     """The health checks of one engine."""
 
@@ -74,7 +69,7 @@ class HealthChecks:
     def begin(self, container: Container) -> None:
         """Observe a container that runs now; nothing to do when it has no check."""
         check = container.config.healthcheck
-        if check is None or not active(check):
+        if check is None or not container.config.has_health_check:
             return
         with self._lock:
             self._watches[container.id] = watch = _Watch(check=check, started=time.monotonic())

@@ -24,7 +24,7 @@ from estiba.runtime.bundle import Bundle
 if TYPE_CHECKING:
     from estiba.engine.config import ExecConfig
     from estiba.engine.images import Images
-    from estiba.engine.parts import Places
+    from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
     from estiba.engine.volumes import Volumes

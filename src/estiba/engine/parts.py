@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from estiba.engine.attachments import HeldAttachments
     from estiba.engine.events import EventJournal
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from estiba.engine.lifecycle import Lifecycle
     from estiba.engine.loop import Loop
     from estiba.engine.networks import Networks
+    from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.reaper import Reaper
     from estiba.engine.records import ContainerRecords
@@ -29,19 +29,6 @@ if TYPE_CHECKING:
     from estiba.runtime.create import Runtime
     from estiba.snapshots.layers import Layers
     from estiba.store.database import Database
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where an engine keeps what: durable things below root, those of this boot below run_dir."""
-
-    root: Path
-    run_dir: Path
-    root_id: str
-
-    def container(self, container_id: str) -> Path:
-        """The directory of a container's files: log, hosts, hostname, resolv.conf."""
-        return self.root / "containers" / container_id
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from estiba.engine.containers import Pruned
-from estiba.engine.events import Event, EventJournal, prune_event
+from estiba.engine.events import Event, EventJournal, Pruned, prune_event
 from estiba.engine.filters import check_keys
 
 if TYPE_CHECKING:

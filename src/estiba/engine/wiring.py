@@ -24,7 +24,8 @@ from estiba.engine.logs import ContainerLogs
 from estiba.engine.loop import Loop
 from estiba.engine.networks import Networks
 from estiba.engine.observation import Observation
-from estiba.engine.parts import Machinery, Parts, Places, Storage
+from estiba.engine.parts import Machinery, Parts, Storage
+from estiba.engine.places import Places
 from estiba.engine.reaper import Reaper
 from estiba.engine.reconcile import Reconciler
 from estiba.engine.records import ContainerRecords
