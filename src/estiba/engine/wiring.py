@@ -25,7 +25,6 @@ from estiba.engine.loop import Loop
 from estiba.engine.networks import Networks
 from estiba.engine.observation import Observation
 from estiba.engine.parts import Machinery, Parts, Storage
-from estiba.engine.places import Places
 from estiba.engine.reaper import Reaper
 from estiba.engine.reconcile import Reconciler
 from estiba.engine.records import ContainerRecords
@@ -48,6 +47,8 @@ from estiba.volumes.local import VolumeStore
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
+
+    from estiba.engine.places import Places
 
 WORKERS = 16
 
