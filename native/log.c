@@ -1,4 +1,4 @@
-/* The json-file writer: see log.h. Format and escapes are those of Docker's driver (Go's encoding/json). */
+/* The json-file writer: see log.h. Format and escapes are those of Docker's driver, byte for byte. */
 #include "log.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static unsigned char *put_ascii(unsigned char *to, unsigned char byte)
 {
 	static const char digits[] = "0123456789abcdef";
 	static const unsigned char shorts[128] = {
-		['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['\b'] = 'b', ['\f'] = 'f',
+		['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r',
 	};
 	*to++ = '\\';
 	if (shorts[byte]) {

@@ -91,10 +91,10 @@ def test_lines_are_entries_with_a_time(b: Bench) -> None:
     assert all(list(e) == ["log", "stream", "time"] and TIME.fullmatch(e["time"]) for e in entries)
 
 
-def test_text_is_escaped_as_go_does(b: Bench) -> None:
+def test_text_is_escaped_as_docker_does(b: Bench) -> None:
     run_bytes(b, b'a"b\\c\td\re\x01<&>\x7f\n' + "é \u2028 \u2029 \U0001f600\n".encode())
     first, second = b.log_text().splitlines()
-    assert first.startswith(r'{"log":"a\"b\\c\td\re\u0001\u003c\u0026\u003e' + "\x7f" + r'\n","stream":"stdout"')
+    assert first.startswith(r'{"log":"a\"b\\c\u0009d\re\u0001\u003c\u0026\u003e' + "\x7f" + r'\n","stream":"stdout"')
     assert second.startswith('{"log":"é \\u2028 \\u2029 \U0001f600\\n","stream"')
 
 
