@@ -234,7 +234,8 @@ class Lifecycle:
         if request is not None and request.stop:
             events.append(container_event(container, "stop"))
         duration = str(max(0, ended.finished_at - ended.started_at) // 1_000_000_000)
-        events.append(container_event(container, "die", {"execDuration": duration, "exitCode": str(ended.exit_code)}))
+        attributes = {"execDuration": duration, "exitCode": str(ended.exit_code)}
+        events.append(container_event(container, "die", attributes, time=ended.finished_at))
         return events
 
     def _after_end(self, container: Container, result: WaitResult, *, keep: bool = False) -> None:

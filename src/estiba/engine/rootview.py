@@ -19,11 +19,6 @@ from estiba.linux.mount import (
     MNT_DETACH,
     MOUNT_ATTR_RDONLY,
     OPEN_TREE_CLONE,
-    fsconfig_create,
-    fsconfig_flag,
-    fsconfig_string,
-    fsmount,
-    fsopen,
     mount_setattr,
     move_mount,
     open_tree,
@@ -31,6 +26,8 @@ from estiba.linux.mount import (
 )
 from estiba.linux.mount_namespaces import in_own_mounts
 from estiba.linux.openat2 import open_in_root
+from estiba.linux.overlay import mount_on
+from estiba.linux.pidfd import open_of_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +41,7 @@ RUNTIME_MOUNTS = ("/proc", "/sys", "/dev", "/sbin/docker-init")
 @contextlib.contextmanager
 def running_root(pid: int, *, bare: bool = False) -> Iterator[int]:
     """A descriptor of the root of a container whose init has this pid; bare: without volumes and binds."""
-    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    namespace = open_of_process(pid, "ns/mnt")
     try:
         tree = in_own_mounts(_clone_root if bare else _strip_and_clone, joined=namespace)
     finally:
@@ -88,13 +85,13 @@ def _readable(tree: int) -> Iterator[int]:
 
 def _assemble(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], place: str) -> int:
     with contextlib.ExitStack() as stack:
-        tree = stack.enter_context(_descriptor(_new_mount(mounts[0])))
-        target = stack.enter_context(_descriptor(os.open(place, os.O_PATH | os.O_CLOEXEC)))
-        move_mount(tree, target)
+        with _descriptor(os.open(place, os.O_PATH | os.O_CLOEXEC)) as target:
+            mount_on(target, mounts[0].options or ())
         root = stack.enter_context(_descriptor(os.open(place, os.O_PATH | os.O_CLOEXEC)))
         for mount in mounts[1:]:
-            with _descriptor(_new_mount(mount)) as extra:
-                _attach(extra, root, mount.destination)
+            make_directories(root, mount.destination)
+            with _descriptor(open_in_root(root, mount.destination)) as target:
+                mount_on(target, mount.options or ())
         for source, destination, writable in binds:
             if not os.path.exists(source):
                 continue
@@ -117,25 +114,6 @@ def _attach(tree: int, root: int, destination: str) -> None:
         move_mount(tree, target)
     finally:
         os.close(target)
-
-
-def _new_mount(mount: Mount) -> int:
-    context = fsopen(mount.type or "overlay")
-    try:
-        attributes = 0
-        fsconfig_string(context, "source", mount.source or "none")
-        for option in mount.options or []:
-            key, separator, value = option.partition("=")
-            if key == "ro":
-                attributes |= MOUNT_ATTR_RDONLY
-            elif separator:
-                fsconfig_string(context, key, value)
-            else:
-                fsconfig_flag(context, key)
-        fsconfig_create(context)
-        return fsmount(context, attributes)
-    finally:
-        os.close(context)
 
 
 @contextlib.contextmanager

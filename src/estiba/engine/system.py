@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,7 +131,16 @@ def missing_limits(host: Host) -> list[str]:
 def _identity(database: Database) -> str:
     database.create(SCHEMA)
     with database.write(durable=True) as connection:
-        fresh = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        fresh = _random_uuid()
         connection.execute("INSERT OR IGNORE INTO engine (key, value) VALUES ('id', ?)", (fresh,))
         (identity,) = connection.execute("SELECT value FROM engine WHERE key = 'id'").fetchone()
     return str(identity)
+
+
+def _random_uuid() -> str:
+    """A UUID of version 4 (RFC 9562); the module uuid costs 17 ms of start-up."""
+    value = bytearray(secrets.token_bytes(16))
+    value[6] = value[6] & 0x0F | 0x40
+    value[8] = value[8] & 0x3F | 0x80
+    text = value.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
