@@ -60,11 +60,13 @@ def write(members: list[tuple[Entry, bytes]]) -> bytes:
     return out.getvalue()
 
 
+@settings(deadline=None)
 @given(st.lists(entries(), max_size=6), st.integers(1, 3000))
 def test_what_is_written_reads_back(members: list[tuple[Entry, bytes]], block: int) -> None:
     assert a.read(write(members), block) == members
 
 
+@settings(deadline=None)
 @given(st.lists(entries(), max_size=4))
 def test_tarfile_reads_what_is_written(members: list[tuple[Entry, bytes]]) -> None:
     with tarfile.open(fileobj=io.BytesIO(write(members)), errors="surrogateescape") as tar:
@@ -92,12 +94,13 @@ def exhaust(data: bytes) -> None:
         return
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000))
 def test_noise(data: bytes) -> None:
     exhaust(data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.data(), st.lists(entries(), min_size=1, max_size=4))
 def test_damaged_archives(data: st.DataObject, members: list[tuple[Entry, bytes]]) -> None:
     raw = bytearray(write(members))
@@ -110,7 +113,7 @@ def test_damaged_archives(data: st.DataObject, members: list[tuple[Entry, bytes]
 FIELDS = st.binary(min_size=12, max_size=12)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(
     kind=st.sampled_from([b"0", b"1", b"2", b"3", b"5", b"7", b"D", b"S", b"V", b"g", b"x", b"L", b"K", b"\0"]),
     size=FIELDS | st.sampled_from([a.octal(n) for n in (0, 1, 511, 512, 513, 1024)]),
@@ -142,7 +145,7 @@ RECORDS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(records=RECORDS, data=st.binary(max_size=1200) | st.just(b"1\n0\n512\n"))
 def test_extended_headers(records: list[tuple[bytes, bytes]], data: bytes) -> None:
     exhaust(a.extended(*records) + a.header(size=a.octal(len(data))) + a.padded(data) + a.END)

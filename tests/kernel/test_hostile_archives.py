@@ -227,7 +227,7 @@ def test_a_failed_layer_leaves_nothing(tmp_path: Path) -> None:
             with pytest.raises(EstibaError):
                 unpack_layer(layers, [diff_id], lambda data=data: io.BytesIO(data))  # type: ignore[misc]
         assert layers.trash.drain(10)
-        assert sorted(os.listdir(tmp_path / "layers")) == ["bottom", "empty"]
+        assert sorted(os.listdir(tmp_path / "layers")) == ["bottom", "empty", "place"]
         assert layers.list() == []
         unpack_layer(layers, [digest.of(good)], lambda: io.BytesIO(good))
         assert len(layers.list()) == 1

@@ -142,7 +142,7 @@ def test_the_same_layer_made_twice_at_once_is_kept_once(store: Store) -> None:
             pass
     assert [layer.number for layer in store.layers.list()] == [2]
     assert store.layers.trash.drain(5)
-    assert sorted(os.listdir(store.root / "layers")) == ["2", "bottom", "empty"]
+    assert sorted(os.listdir(store.root / "layers")) == ["2", "bottom", "empty", "place"]
 
 
 def test_a_layer_with_another_content_than_its_diff_id_is_refused(store: Store) -> None:
@@ -181,7 +181,7 @@ def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
     again = Store(tmp_path)
     try:
         assert again.layers.trash.drain(10)
-        assert sorted(os.listdir(tmp_path / "layers")) == ["1", "bottom", "empty"]
+        assert sorted(os.listdir(tmp_path / "layers")) == ["1", "bottom", "empty", "place"]
         assert os.listdir(tmp_path / "trash") == []
         with again.snapshots.open_view(keys) as root:
             assert names(root) == ["d", "gone"]
@@ -211,7 +211,7 @@ def test_what_is_needed_is_not_removed(store: Store) -> None:
     with pytest.raises(NotFound):
         store.layers.get(keys[0])
     assert store.layers.trash.drain(10)
-    assert sorted(os.listdir(store.root / "layers")) == ["bottom", "empty"]
+    assert sorted(os.listdir(store.root / "layers")) == ["bottom", "empty", "place"]
 
 
 def test_users_are_known_after_a_restart(store: Store, tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_old_kernels_way_gives_the_same_tree(store: Store, machine: Path) -> Non
     key = host_layer(store, machine)
     store.snapshots.prepare("c", [*store.load(BASE, SECOND), key])
     mounts = store.snapshots.mounts("c")
-    tree = in_own_mounts(lambda: assemble._mounted_and_cloned(mounts, str(store.layers.empty)))
+    tree = in_own_mounts(lambda: assemble._mounted_and_cloned(mounts, str(store.layers.place)))
     try:
         root = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=tree)
         try:
@@ -393,6 +393,11 @@ def test_old_kernels_way_gives_the_same_tree(store: Store, machine: Path) -> Non
             os.close(root)
     finally:
         os.close(tree)
+    view = in_own_mounts(lambda: assemble._mounted_and_cloned(store.snapshots.view([key]), str(store.layers.place)))
+    try:
+        assert os.stat("usr/bin/tool", dir_fd=view).st_size == 4
+    finally:
+        os.close(view)
     with store.snapshots.open_root("c") as root:
         assert names(root, "usr") == ["bin", "old"]
         os.rmdir("usr/old", dir_fd=root)

@@ -122,9 +122,10 @@ class Layers:
         self._unsynced: list[Layer] = []
         with explained("prepare the layer store", self._root):
             self._root.mkdir(mode=0o710, parents=True, exist_ok=True)
-            self.empty = self._root / "empty"  # the lowest layer of every view, and a place to mount on
+            self.empty = self._root / "empty"  # the lowest layer of every view
             self.bottom = self._root / "bottom"  # the other one that a view of nothing needs
-            for directory in (self.empty, self.bottom):
+            self.place = self._root / "place"  # what is mounted on where old kernels need a place
+            for directory in (self.empty, self.bottom, self.place):
                 directory.mkdir(mode=0o755, exist_ok=True)
             self.trash = Trash(root / "trash")
             database.create(SCHEMA)
@@ -273,7 +274,7 @@ class Layers:
         Overlays of the machine's directories are not part of it.
         """
         directories = [str(self.directory(key)) for key in reversed(keys)]
-        with assembled([overlay_mount("/", [*directories, str(self.empty)])], self.empty) as root:
+        with assembled([overlay_mount("/", [*directories, str(self.empty)])], self.place) as root:
             yield root
 
     def stack(self, key: str) -> tuple[str, ...]:
@@ -385,7 +386,7 @@ class Layers:
         for name in os.listdir(self._root):
             if _NUMBER.fullmatch(name) and int(name) in numbers:
                 found.add(int(name))
-            elif name not in (self.empty.name, self.bottom.name):
+            elif name not in (self.empty.name, self.bottom.name, self.place.name):
                 self.trash.discard(self._root / name)
         lost = [layer for number, layer in numbers.items() if number not in found]
         if lost:

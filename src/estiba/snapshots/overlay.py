@@ -92,13 +92,13 @@ class OverlaySnapshots:
 
         The tree is mounted nowhere and ends with the descriptor; devices in it can't be opened.
         """
-        with assembled(self.mounts(key), self._layers.empty) as root:
+        with assembled(self.mounts(key), self._layers.place) as root:
             yield root
 
     @contextmanager
     def open_view(self, chain_ids: Sequence[str]) -> Iterator[int]:
         """The same of a stack of layers, read-only."""
-        with assembled(self.view(chain_ids), self._layers.empty) as root:
+        with assembled(self.view(chain_ids), self._layers.place) as root:
             yield root
 
     @contextmanager
@@ -123,7 +123,7 @@ class OverlaySnapshots:
             for name, mount in zip(uppers, self._view(stack), strict=True):
                 upper = self._open(key, name)
                 opened.callback(os.close, upper)
-                lower = opened.enter_context(assembled([mount], self._layers.empty))
+                lower = opened.enter_context(assembled([mount], self._layers.place))
                 parts.append((mount.destination.rstrip("/"), upper, lower))
             yield parts
 

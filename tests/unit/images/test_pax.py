@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estiba.images.pax import format_records, format_time, parse_records, parse_time, xattr_key, xattr_name
@@ -11,6 +11,7 @@ from estiba.images.pax import format_records, format_time, parse_records, parse_
 KEYS = st.binary(min_size=1, max_size=40).filter(lambda key: b"=" not in key)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.binary(max_size=2000)), max_size=10))
 def test_records_round_trip(records: list[tuple[bytes, bytes]]) -> None:
     assert parse_records(format_records(records)) == records
@@ -22,6 +23,7 @@ def test_lengths_that_count_their_own_digits(size: int) -> None:
     assert len(record[1]) == size
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**18), 10**19))
 def test_times_round_trip(nanoseconds: int) -> None:
     assert parse_time(format_time(nanoseconds)) == nanoseconds
@@ -48,6 +50,7 @@ def test_what_is_no_time(text: bytes) -> None:
         parse_time(text)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=60))
 def test_attribute_names_round_trip(name: bytes) -> None:
     assert b"=" not in xattr_key(name)
