@@ -153,3 +153,23 @@ def test_pipelined_download_and_question(client: Client, running: str) -> None:
         )
         reply = b"".join(iter(lambda: stream.recv(65536), b""))
     assert reply.endswith(b"\r\n\r\nOK")
+
+
+def test_the_embedded_image_needs_no_pull(client: Client) -> None:
+    reply = client("POST", "/images/create", fromImage="docker.io/library/hello", tag="latest")
+    assert (reply.status, reply.body) == (200, b'{"status":"Status: Image is up to date for hello:latest"}\r\n')
+    assert client("POST", "/images/create", fromImage="nosuch", tag="1").status == 501
+
+
+class TestFromHost:
+    def test_programs(self, client: Client) -> None:
+        reply = client("POST", "/estiba/images/from-host", {"Programs": ["true"]}, reference="programs:1")
+        assert reply.status == 200, reply.body
+        image_id = reply.lines[-1]["aux"]["ID"]
+        assert client("GET", "/images/programs:1/json").json["Id"] == image_id
+
+    def test_a_missing_program(self, client: Client) -> None:
+        reply = client("POST", "/estiba/images/from-host", {"Programs": ["nosuch-program"]}, reference="programs:2")
+        assert "nosuch-program" in reply.body.decode()
+        assert client("GET", "/images/programs:2/json").status == 404
+        assert client("POST", "/estiba/images/from-host", {}).status == 400

@@ -74,7 +74,9 @@ def _inspect(engine: Engine, name: str, size: bool) -> bytes:
 async def inspect(api: Api, exchange: Exchange) -> Reply:
     """GET /containers/ID/json"""
     size = exchange.request.query.boolean("size")
-    return Reply(200, await api.run(_inspect, api.engine, exchange.name, size))
+    # sizes are counted file by file
+    call = api.transfer if size else api.run
+    return Reply(200, await call(_inspect, api.engine, exchange.name, size))
 
 
 def list_entries(engine: Engine, *, every: bool, limit: int, filters: Filters, size: bool) -> list[dict[str, Any]]:
@@ -111,7 +113,8 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
     filters = query.filters()
     limit = query.integer("limit") or 0
     every, size = query.boolean("all"), query.boolean("size")
-    return Reply(200, await api.run(_list, api.engine, every, limit, filters, size))
+    call = api.transfer if size else api.run
+    return Reply(200, await call(_list, api.engine, every, limit, filters, size))
 
 
 async def start(api: Api, exchange: Exchange) -> Reply:
@@ -212,7 +215,7 @@ async def top(api: Api, exchange: Exchange) -> Reply:
 
 async def changes(api: Api, exchange: Exchange) -> Reply:
     """GET /containers/ID/changes"""
-    found = await api.run(api.engine.containers.files.changes, exchange.name)
+    found = await api.transfer(api.engine.containers.files.changes, exchange.name)
     shown = [{"Path": change.path, "Kind": change.kind} for change in found]
     return Reply(200, wire.encode(shown or None))
 

@@ -42,7 +42,7 @@ class _Mailbox:
             self._events.append(event)
         self._arrived.set()
 
-    def stop(self) -> None:
+    def stop(self, _gone: object) -> None:
         """Wake the reader for the last time."""
         self._arrived.set()
 
@@ -87,7 +87,7 @@ async def stream(api: Api, exchange: Exchange) -> None:
 
 async def _copy(exchange: Exchange, mailbox: _Mailbox, filters: dict[str, list[str]], seconds: float | None) -> None:
     """Write what arrives until the time is up or the client hangs up. Raises Cancelled when it does not read."""
-    exchange.gone.add_done_callback(lambda _: mailbox.stop())
+    exchange.gone.add_done_callback(mailbox.stop)
     try:
         async with asyncio.timeout(seconds):
             while not exchange.gone.done():
@@ -97,6 +97,8 @@ async def _copy(exchange: Exchange, mailbox: _Mailbox, filters: dict[str, list[s
                 await _write(exchange, mailbox.take(), filters)
     except TimeoutError:
         await _write(exchange, mailbox.take(), filters)
+    finally:
+        exchange.gone.remove_done_callback(mailbox.stop)
 
 
 async def _write(exchange: Exchange, events: list[Event], filters: dict[str, list[str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -15,6 +15,9 @@ from estiba.errors import InvalidArgument, NotFound, Unsupported
 from estiba.oci.reference import parse
 
 if TYPE_CHECKING:
+    from threading import Event
+    from typing import Any, BinaryIO
+
     from estiba.api.http import Exchange
     from estiba.api.server import Api
     from estiba.images.progress import Report
@@ -28,59 +31,80 @@ class FromHostRequest(msgspec.Struct, frozen=True, kw_only=True, rename=wire_nam
 
 async def save(api: Api, exchange: Exchange) -> None:
     """GET /images/get and /images/NAME/get"""
-    query = exchange.request.query
+    query, images = exchange.request.query, api.engine.images
     names = [exchange.name] if exchange.name else query.texts("names")
     platform = query.text("platform")
-    await api.run(api.engine.images.save_check, names)
-    await stream_out(api, exchange, TAR, lambda out: api.engine.images.save(names, out, platform))
+    await api.run(images.save_check, names)
+    with api.cancel_token(exchange) as cancel:
+        await stream_out(api, exchange, TAR, lambda out: images.save(names, out, platform, cancel))
 
 
 async def load(api: Api, exchange: Exchange) -> None:
     """POST /images/load: also what is no archive is answered by 200 and a line that says so."""
-    query = exchange.request.query
-    quiet = query.boolean("quiet")
-    cancel = api.cancel_token(exchange)
-    source = exchange.body_reader()
+    quiet = exchange.request.query.boolean("quiet")
+    with api.cancel_token(exchange) as cancel:
+        source = exchange.body_reader()
 
-    def work(report: Report) -> bool:
-        with source:
-            api.engine.images.load(source, report, cancel, quiet=quiet)
-        return True
+        def work(report: Report) -> bool:
+            with source:
+                api.engine.images.load(cast("BinaryIO", source), report, cancel, quiet=quiet)
+            return True
 
-    if await with_progress(api, exchange, work, always_begin=True):
-        if not exchange.started:
-            await exchange.begin()
-        await exchange.end()
+        if await with_progress(api, exchange, work, always_begin=True):
+            if not exchange.started:
+                await exchange.begin()
+            await exchange.end()
 
 
 async def create(api: Api, exchange: Exchange) -> None:
     """POST /images/create: import an archive, or pull."""
-    query = exchange.request.query
-    if query.text("fromImage"):
-        await api.run(api.engine.images.pull, query.text("fromImage"), query.text("tag"))
-        return
-    if query.text("fromSrc") != "-":
+    source = exchange.request.query.text("fromSrc")
+    if exchange.request.query.text("fromImage"):
+        await _pull(api, exchange)
+    elif source == "-":
+        with api.cancel_token(exchange) as cancel:
+            await _import(api, exchange, cancel)
+    else:
         raise Unsupported("cannot import from an address: download the archive and import it from standard input")
+
+
+async def _pull(api: Api, exchange: Exchange) -> None:
+    query = exchange.request.query
+    name, tag = query.text("fromImage"), query.text("tag")
+    await api.transfer(api.engine.images.pull, name, tag)
+    reference = parse(name)
+    tagged = reference.with_tag(tag) if tag else reference.with_default_tag()
+    await _end_with(exchange, {"status": f"Status: Image is up to date for {tagged.familiar}"})
+
+
+async def _import(api: Api, exchange: Exchange, cancel: Event) -> None:
+    query = exchange.request.query
     reference = query.text("repo") + (f":{query.text('tag')}" if query.text("tag") else "")
     source = exchange.body_reader()
 
     def work(report: Report) -> str:
         with source:
             return api.engine.images.import_archive(
-                source,
+                cast("BinaryIO", source),
                 reference=reference,
                 changes=query.texts("changes"),
                 message=query.text("message"),
                 platform=query.text("platform"),
                 report=report,
+                cancel=cancel,
             ).id
 
     image_id = await with_progress(api, exchange, work)
     if image_id is not None:
-        if not exchange.started:
-            await exchange.begin()
-        await exchange.write(wire.encode_line({"status": image_id}))
-        await exchange.end()
+        await _end_with(exchange, {"status": image_id})
+
+
+async def _end_with(exchange: Exchange, line: dict[str, Any]) -> None:
+    """The last line of a progress stream, which may be its only one."""
+    if not exchange.started:
+        await exchange.begin()
+    await exchange.write(wire.encode_line(line))
+    await exchange.end()
 
 
 async def push(api: Api, exchange: Exchange) -> None:
@@ -112,7 +136,4 @@ async def from_host(api: Api, exchange: Exchange) -> None:
 
     image_id = await with_progress(api, exchange, work)
     if image_id is not None:
-        if not exchange.started:
-            await exchange.begin()
-        await exchange.write(wire.encode_line({"aux": {"ID": image_id}}))
-        await exchange.end()
+        await _end_with(exchange, {"aux": {"ID": image_id}})

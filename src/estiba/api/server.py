@@ -93,7 +93,10 @@ class Api:
             await asyncio.wait(self._attaching)
 
     async def give(self, taken: Taken, function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call what the taken connection is given to; when it refuses, hang up: the head has been sent."""
+        """Call what the taken connection is given to; when it refuses, hang up: the head has been sent.
+
+        The call may write to the client before it returns, and so take as long as that reads.
+        """
 
         def call() -> None:
             # here and not in the loop: a cancelled handler does not know who owns the descriptor
@@ -106,14 +109,22 @@ class Api:
                 taken.close()
                 raise
 
-        await self.run(call)
+        await self.transfer(call)
 
     @staticmethod
-    def cancel_token(exchange: Exchange) -> threading.Event:
+    @contextmanager
+    def cancel_token(exchange: Exchange) -> Iterator[threading.Event]:
         """An event that is set when the client hangs up."""
         token = threading.Event()
-        exchange.gone.add_done_callback(lambda _: token.set())
-        return token
+
+        def cancel(_: object) -> None:
+            token.set()
+
+        exchange.gone.add_done_callback(cancel)
+        try:
+            yield token
+        finally:
+            exchange.gone.remove_done_callback(cancel)
 
     # ---- connections ----
 

@@ -34,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the engine; returns the exit status. argv is what follows `serve`."""
     try:
         settings, ready = parse(argv)
+        if ready >= 0:
+            os.set_inheritable(ready, False)
         logging.basicConfig(
             level=settings.log_level.upper(),
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
