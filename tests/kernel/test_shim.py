@@ -326,6 +326,16 @@ def test_an_idle_shim_is_small(b: Bench) -> None:
         time.sleep(0.1)
 
 
+def test_a_shim_that_stays_leaves_the_engines_cgroups(b: Bench) -> None:
+    b.run("sleep", "100")
+    expected = len(b.runtime._shims_join_fds)
+    (keeper,) = shim_pids(b)
+    deadline = time.monotonic() + DEADLINE
+    while Path(f"/proc/{keeper}/cgroup").read_text().count(f"{b.driver.base}/shims\n") != expected:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def proportional_kib(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
