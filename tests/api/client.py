@@ -160,6 +160,7 @@ class EngineProcess:
         self.socket = directory / "estiba.sock"
         self.log = directory / "engine.log"
         self.arguments = arguments
+        self.hosts: tuple[str, ...] = ("-H", f"unix://{self.socket}")
         self.process: subprocess.Popen[bytes] | None = None
         self.client = Client(self.socket)
 
@@ -170,7 +171,8 @@ class EngineProcess:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "estiba.daemon.main", "--root", str(self.root)),
-                    *("--run-dir", str(self.run_dir), "-H", f"unix://{self.socket}", f"--ready-fd={writer}"),
+                    *("--run-dir", str(self.run_dir), f"--ready-fd={writer}"),
+                    *self.hosts,
                     *self.arguments,
                 ],
                 stderr=log,

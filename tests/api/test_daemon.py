@@ -19,7 +19,7 @@ from tests.api.conftest import create
 from tests.support.images import busybox_tar
 
 from estiba.daemon.sockets import answers, listening
-from estiba.daemon.start import ensure_running
+from estiba.daemon.start import default_socket, ensure_running
 from estiba.errors import Conflict, SystemFailure
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def test_a_second_engine_is_refused(own: EngineProcess, tmp_path: Path) -> None:
     assert own.process is not None
     second = EngineProcess(tmp_path)
     second.socket = tmp_path / "second.sock"
+    second.hosts = ("-H", f"unix://{second.socket}")
     with pytest.raises(RuntimeError, match=rf"in use by another engine \(pid {own.process.pid}, socket {own.socket}\)"):
         second.start()
     assert not second.socket.exists()
@@ -90,6 +91,40 @@ def test_containers_run_on(own: EngineProcess, number: signal.Signals) -> None:
     os.kill(pid, 0)
     own.start()
     assert own.client("GET", "/containers/stays/json").json["State"]["Pid"] == pid
+
+
+def test_two_roots_side_by_side(tmp_path: Path) -> None:
+    engines = [EngineProcess(tmp_path / side) for side in ("a", "b")]
+    for engine in engines:
+        engine.socket.parent.mkdir()
+        engine.run_dir = tmp_path / "run"
+        engine.start()
+    try:
+        for engine in engines:
+            engine.client("POST", "/images/create", busybox_tar(), fromSrc="-", repo="bb")
+            create(engine.client, "same", "sleep", "600")
+            assert engine.client("POST", "/containers/same/start").status == 204
+        first, second = (engine.client("GET", "/containers/json").json for engine in engines)
+        assert len(first) == len(second) == 1
+        assert first[0]["Id"] != second[0]["Id"]
+        engines[0].client("DELETE", "/containers/same", force=1)
+        assert engines[1].client("GET", "/containers/same/json").json["State"]["Running"]
+    finally:
+        for engine in engines:
+            engine.clear()
+            engine.stop()
+
+
+def test_the_default_socket_is_in_the_run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = EngineProcess(tmp_path)
+    monkeypatch.setenv("ESTIBA_ROOT", str(engine.root))
+    monkeypatch.setenv("ESTIBA_RUN_DIR", str(engine.run_dir))
+    engine.hosts = ()
+    engine.start()
+    try:
+        assert Client(Path(default_socket()))("GET", "/_ping").body == b"OK"
+    finally:
+        engine.stop()
 
 
 def test_clients_in_the_middle_do_not_hold_it_up(own: EngineProcess) -> None:
