@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from estiba.engine.container_events import container_event
-from estiba.engine.rootview import assembled_root, running_root
+from estiba.engine.rootview import Bind, assembled_root, running_root
 from estiba.engine.state import Container, Running
 from estiba.errors import Conflict, InvalidArgument, NotFound, SystemFailure
 from estiba.images.differences import Change, diff_upper
@@ -69,9 +69,9 @@ class ContainerFiles:
             return running_root(container.state.pid)
         if isinstance(container.state, Running):
             return running_root(container.state.pid, bare=True)
-        binds = [(f"{container.directory}/{name}", f"/etc/{name}", True) for name in ENGINE_FILES]
+        binds = [Bind(f"{container.directory}/{name}", f"/etc/{name}", writable=True) for name in ENGINE_FILES]
         binds += [
-            (os.path.join(mount.source, mount.subpath) if mount.subpath else mount.source, mount.destination, mount.rw)
+            Bind(mount.source, mount.destination, mount.rw, mount.subpath)
             for mount in sorted(container.mounts, key=lambda mount: mount.destination.count("/"))
             if mount.type in ("bind", "volume")
         ]
@@ -114,7 +114,7 @@ class ContainerFiles:
     def _check_writable(self, container: Container, path: str) -> None:
         if not container.host.readonly_rootfs:
             return
-        target = os.path.normpath("/" + path)
+        target = os.path.normpath("/" + path.lstrip("/"))
         for mount in container.mounts:
             if mount.rw and (target == mount.destination or target.startswith(mount.destination.rstrip("/") + "/")):
                 return

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from estiba.errors import SystemFailure
+from estiba.errors import InvalidArgument, SystemFailure
 from estiba.linux.mount import (
     AT_EMPTY_PATH,
     AT_RECURSIVE,
@@ -25,7 +26,7 @@ from estiba.linux.mount import (
     umount2,
 )
 from estiba.linux.mount_namespaces import in_own_mounts
-from estiba.linux.openat2 import open_in_root
+from estiba.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, open_in_root, openat2
 from estiba.linux.overlay import mount_on
 from estiba.linux.pidfd import open_of_process
 
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
 
 UMOUNT_NOFOLLOW = 8
 RUNTIME_MOUNTS = ("/proc", "/sys", "/dev", "/sbin/docker-init")
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A volume or bind in a root: a path of this host, and what lies below it if not all is meant.
+
+    The subpath belongs to the containers that write there: it is never followed out of the source.
+    """
+
+    source: str
+    destination: str
+    writable: bool
+    subpath: str = ""
 
 
 @contextlib.contextmanager
@@ -64,13 +78,16 @@ def _strip_and_clone() -> int:
 
 
 @contextlib.contextmanager
-def assembled_root(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], place: str) -> Iterator[int]:
+def assembled_root(mounts: Sequence[Mount], binds: Sequence[Bind], place: str) -> Iterator[int]:
     """A descriptor of a root that does not run.
 
     Args:
         mounts: the root's own mounts; the first is `/`, an overlay.
-        binds: (source on this host, destination in the root, writable) of volumes and binds, outermost first.
+        binds: volumes and binds, outermost first.
         place: an empty directory on which the tree is put together, unseen by others.
+
+    Raises:
+        InvalidArgument: a subpath leads out of its source.
     """
     with _readable(in_own_mounts(lambda: _assemble(mounts, binds, place))) as root:
         yield root
@@ -83,7 +100,7 @@ def _readable(tree: int) -> Iterator[int]:
         yield root
 
 
-def _assemble(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], place: str) -> int:
+def _assemble(mounts: Sequence[Mount], binds: Sequence[Bind], place: str) -> int:
     with contextlib.ExitStack() as stack:
         with _descriptor(os.open(place, os.O_PATH | os.O_CLOEXEC)) as target:
             mount_on(target, mounts[0].options or ())
@@ -92,14 +109,30 @@ def _assemble(mounts: Sequence[Mount], binds: Sequence[tuple[str, str, bool]], p
             make_directories(root, mount.destination)
             with _descriptor(open_in_root(root, mount.destination)) as target:
                 mount_on(target, mount.options or ())
-        for source, destination, writable in binds:
-            if not os.path.exists(source):
+        for bind in binds:
+            try:
+                source = stack.enter_context(_descriptor(_open_source(bind)))
+            except FileNotFoundError:
                 continue
-            with _descriptor(open_tree(-100, source, OPEN_TREE_CLONE | AT_RECURSIVE)) as bind:
-                if not writable:
-                    mount_setattr(bind, enable=MOUNT_ATTR_RDONLY, recursive=True)
-                _attach(bind, root, destination)
+            with _descriptor(open_tree(source, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH)) as tree:
+                if not bind.writable:
+                    mount_setattr(tree, enable=MOUNT_ATTR_RDONLY, recursive=True)
+                _attach(tree, root, bind.destination)
         return open_tree(root, "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH)
+
+
+def _open_source(bind: Bind) -> int:
+    if not bind.subpath:
+        return os.open(bind.source, os.O_PATH | os.O_CLOEXEC)
+    with _descriptor(os.open(bind.source, os.O_PATH | os.O_CLOEXEC)) as top:
+        try:
+            return openat2(top, bind.subpath, os.O_PATH, resolve=RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            raise InvalidArgument(
+                f"path concatenation escapes the base directory, base: {bind.source}, subpath: {bind.subpath}"
+            ) from None
 
 
 def _attach(tree: int, root: int, destination: str) -> None:
