@@ -1,0 +1,1 @@
+"""Figures of Estiba beside Docker, taken in one run on one machine."""
