@@ -16,7 +16,6 @@
 #define P_PIDFD 3
 #endif
 #define PROC_ROOT_INODE 1
-#define LEGACY_DATA 4096 /* mount(2) takes a page of options */
 
 static int *slot_of(struct run *run, uint64_t number)
 {
@@ -129,12 +128,11 @@ static int proc_by_helper(uint64_t attributes)
 	return read(reading, &fd, sizeof fd) == sizeof fd ? fd : -EIO;
 }
 
-static int new_mount(struct run *run, const struct operation *operation, bool *try_legacy)
+static int new_mount(struct run *run, const struct operation *operation)
 {
 	const char *source = plan_string(operation, 1);
 	OWNED context = kernel_fsopen(plan_string(operation, 0));
 	int result = 0;
-	*try_legacy = false;
 	if (context < 0)
 		return -errno;
 	if (run->pids >= 0 && !strcmp(plan_string(operation, 0), "proc") && joined_proc(run, context) < 0)
@@ -142,10 +140,8 @@ static int new_mount(struct run *run, const struct operation *operation, bool *t
 	if (*source && kernel_fsconfig(context, KERNEL_FSCONFIG_SET_STRING, "source", source) < 0)
 		return -errno;
 	for (unsigned i = 3; i < operation->strings; i++) {
-		const char *option = plan_string(operation, i);
-		result = set_option(context, option);
+		result = set_option(context, plan_string(operation, i));
 		if (result < 0) {
-			*try_legacy = result == -EINVAL && !strncmp(option, "lowerdir+=", 10);
 			keep_log(run, context);
 			return result;
 		}
@@ -164,45 +160,16 @@ static int new_mount(struct run *run, const struct operation *operation, bool *t
 	return fd;
 }
 
-static bool append(char *data, const char *text, bool escape)
-{
-	size_t length = strlen(data);
-	for (; *text; text++) {
-		if (length + 3 > LEGACY_DATA)
-			return false;
-		if (escape && (*text == ':' || *text == ',' || *text == '\\'))
-			data[length++] = '\\';
-		data[length++] = *text;
-	}
-	data[length] = 0;
-	return true;
-}
-
-/* Kernels before 6.8 have no lowerdir+: all layers in one string of mount(2), at a scratch directory of this private
- * mount namespace, then cloned from there. */
+/* All options in one string of mount(2), at a scratch directory of this private mount namespace, then cloned from there:
+ * kernels before 6.8 take layers in no other way. */
 static int legacy_mount(const struct operation *operation)
 {
-	char data[LEGACY_DATA] = "";
-	const char *scratch = plan_string(operation, 2), *previous = "";
-	for (unsigned i = 3; i < operation->strings; i++) {
-		const char *option = plan_string(operation, i);
-		bool layer = !strncmp(option, "lowerdir+=", 10), follows = layer && !strncmp(previous, "lowerdir+=", 10);
-		const char *before = follows ? ":" : layer ? ",lowerdir=" : ",";
-		const char *equals = strchr(option, '=');
-		bool path = layer || !strncmp(option, "upperdir=", 9) || !strncmp(option, "workdir=", 8);
-		if (!append(data, *data ? before : before + 1, false))
-			return -E2BIG;
-		if (path && !layer && (!append(data, option[0] == 'u' ? "upperdir=" : "workdir=", false)))
-			return -E2BIG;
-		if (!append(data, path ? equals + 1 : option, path))
-			return -E2BIG;
-		previous = option;
-	}
-	if (mount(plan_string(operation, 1), scratch, plan_string(operation, 0), 0, data) < 0)
+	const char *scratch = plan_string(operation, 2);
+	struct kernel_mount_attr attributes = { .set = operation->b };
+	if (mount(plan_string(operation, 1), scratch, plan_string(operation, 0), 0, plan_string(operation, 3)) < 0)
 		return -errno;
 	int fd = clone_tree(AT_FDCWD, scratch, 0);
 	umount2(scratch, MNT_DETACH);
-	struct kernel_mount_attr attributes = { .set = operation->b };
 	if (fd >= 0 && operation->b && kernel_mount_setattr(fd, 0, &attributes) < 0) {
 		int result = -errno;
 		close(fd);
@@ -213,14 +180,12 @@ static int legacy_mount(const struct operation *operation)
 
 int op_new(struct run *run, const struct operation *operation)
 {
-	bool try_legacy = operation->c & NEW_LEGACY;
-	int fd = -EINVAL;
-	if (try_legacy && run->pids >= 0 && !strcmp(plan_string(operation, 0), "proc"))
-		return slot_set(run, operation->a, proc_by_helper(operation->b));
-	if (!try_legacy)
-		fd = new_mount(run, operation, &try_legacy);
-	if (try_legacy && *plan_string(operation, 2))
-		fd = legacy_mount(operation);
+	bool proc = run->pids >= 0 && !strcmp(plan_string(operation, 0), "proc");
+	int fd;
+	if (operation->c & NEW_LEGACY)
+		fd = proc ? proc_by_helper(operation->b) : legacy_mount(operation);
+	else
+		fd = new_mount(run, operation);
 	return slot_set(run, operation->a, fd);
 }
 

@@ -52,8 +52,8 @@ enum operation_code {
 	/* mounts */
 	OP_PROPAGATION = 20, /* a: MS_* propagation of the present `/`, recursive with MS_REC */
 	OP_CHDIR = 21,       /* s0: host directory; relative lower directories of OP_NEW start there */
-	OP_NEW = 22,         /* a: slot; b: MOUNT_ATTR_*; c: NEW_*; s0: type; s1: source; s2: scratch directory of the
-	                        fallback, or ""; s3…: "key=value" or "key" */
+	OP_NEW = 22,         /* a: slot; b: MOUNT_ATTR_*; c: NEW_*; s0: type; s1: source; s2: scratch directory for
+	                        NEW_LEGACY, or ""; s3…: "key=value" or "key" */
 	OP_TREE = 23,        /* a: slot; b: TREE_*; c: number of an open file, or PLAN_NONE: s0: host path; s1 (optional):
 	                        path below it, resolved as in a root */
 	OP_ATTRIBUTES = 24,  /* a: slot; b: MOUNT_ATTR_* set; c: cleared; d: MS_* propagation or 0, | ATTRIBUTES_RECURSIVE */
@@ -95,7 +95,7 @@ enum operation_code {
 #define STDIO_TERMINAL 4u   /* OP_CONSOLE makes 0-2 */
 
 /* OP_NEW */
-#define NEW_LEGACY 1u /* do as on an older kernel (plan's choice for long layer paths; and tests) */
+#define NEW_LEGACY 1u /* do as on an older kernel: s3 is all options of mount(2); procfs by a helper (tests) */
 
 /* OP_TREE */
 #define TREE_RECURSIVE 1u

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from estiba.linux.host import detect
 from estiba.oci.runtime_spec import Capabilities, Linux, Mount, Namespace, Process, Root, Spec
 from estiba.runtime.plan import Descriptors, Plan, Stdio, compile_plan
 from estiba.runtime.plan_operations import NEW_LEGACY, Code, assemble, encode
@@ -92,13 +93,17 @@ class Result:
 
 @dataclass
 class Bench:
-    """Runs plans on one bundle. `descriptors` that a plan names are given at their numbers."""
+    """Runs plans on one bundle. `descriptors` that a plan names are given at their numbers.
+
+    overlay_layers False: overlays are mounted as on a kernel before 6.8.
+    """
 
     directory: Path
     runner: Path
     root: Path
     inherited: dict[int, int] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
+    overlay_layers: bool = field(default_factory=lambda: detect().features.overlay_layers)
 
     def spec(self, *args: str, mounts: list[Mount] | None = None, **changes: object) -> Spec:
         """Docker's default container with this command; further keywords change fields of process."""
@@ -127,6 +132,7 @@ class Bench:
             stdio=Stdio(open_stdin=stdin is not None),
             log=None,
             descriptors=self.planned(descriptors or Descriptors()),
+            overlay_layers=self.overlay_layers,
         )
         return self.run_plan(plan, stdin or b"")
 

@@ -28,7 +28,8 @@ def _mounts(text: str) -> list[tuple[str, str, str, str]]:
     for line in text.splitlines():
         fields = line.split()
         dash = fields.index("-")
-        found.append((fields[4], fields[5], fields[dash + 1], fields[dash + 3]))
+        options = fields[dash + 3].removesuffix(",inode64")  # which older kernels say of every tmpfs
+        found.append((fields[4], fields[5], fields[dash + 1], options))
     return found
 
 

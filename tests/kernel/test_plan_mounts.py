@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.kernel.bundles import DEFAULT_MOUNTS, with_legacy
+from tests.kernel.bundles import DEFAULT_MOUNTS
 
 from estiba.errors import InvalidArgument, Unsupported
 from estiba.linux import host, mount
@@ -128,7 +128,7 @@ def test_file_system_options_and_targets_in_order(bench: Bench) -> None:
     output = _mountinfo(bench, Mount(destination="/scratch", type="tmpfs", source="tmpfs", options=words))
     line = _line(output, "/scratch")
     assert line[5] == "rw,nosuid,nodev,noexec,relatime"
-    assert line[-1] == "rw,size=1024k,mode=1770"
+    assert line[-1].removesuffix(",inode64") == "rw,size=1024k,mode=1770"  # which older kernels say of every tmpfs
 
 
 def test_tmpfs_looks_like_the_directory_that_it_covers(bench: Bench) -> None:
@@ -166,8 +166,13 @@ def _overlay(bench: Bench, spec: Spec, layers: list[Path], base: Path) -> Spec:
     return _root_changed(msgspec.structs.replace(spec, mounts=[root, *spec.mounts]), path=str(base / "empty"))
 
 
-@pytest.mark.parametrize(("count", "name"), [(3, "short"), (120, "many"), (4, "x" * 200 + "/" + "y" * 100), (2, "a:b")])
-def test_overlay_root(bench: Bench, tmp_path: Path, count: int, name: str) -> None:
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(
+    ("count", "name"), [(3, "short"), (120, "many"), (4, "x" * 200 + "/" + "y" * 100), (2, "a:b,c")]
+)
+def test_overlay_root(bench: Bench, tmp_path: Path, count: int, name: str, old: bool) -> None:
+    """old: as on a kernel before 6.8, all layers in one string."""
+    bench.overlay_layers = bench.overlay_layers and not old
     layers = _layers(tmp_path / "layers" / name, count)
     script = "cat file*; echo new > written; cat /proc/self/mountinfo"
     spec = _overlay(bench, bench.spec("sh", "-c", script), layers, tmp_path / "o")
@@ -179,14 +184,19 @@ def test_overlay_root(bench: Bench, tmp_path: Path, count: int, name: str) -> No
     assert (tmp_path / "o/upper/written").read_text() == "new\n"
 
 
-def test_overlay_root_as_on_a_kernel_before_6_8(bench: Bench, tmp_path: Path) -> None:
-    layers = _layers(tmp_path / "a:b,c", 3)
-    spec = _overlay(bench, bench.spec("sh", "-c", "cat file*; cat /proc/self/mountinfo"), layers, tmp_path / "o")
-    plan = compile_plan(spec, stdio=Stdio(), log=None, descriptors=Descriptors())
-    result = bench.run_plan(with_legacy(plan, "overlay"))
+@pytest.mark.parametrize("old", [False, True])
+def test_further_overlays(bench: Bench, tmp_path: Path, old: bool) -> None:
+    """The `host` image's /usr, and images as read-only mounts."""
+    bench.overlay_layers = bench.overlay_layers and not old
+    layers = _layers(tmp_path / "layers", 2)
+    spec = _overlay(bench, bench.spec("sh", "-c", "cat /mnt/file*; echo > /mnt/x; ls /"), layers, tmp_path / "o")
+    options = ["ro", f"lowerdir+={layers[1]}", f"lowerdir+={layers[0]}", "index=off"]
+    view = Mount(destination="/mnt", type="overlay", source="overlay", options=options)
+    result = bench.run(msgspec.structs.replace(spec, mounts=[*spec.mounts, view]))
     assert result.start.startswith("started"), result.failure()
-    assert result.output.startswith("012")
-    assert " - overlay overlay " in result.output
+    assert result.output.startswith("01bin\n")
+    assert "file0" in result.output
+    assert "Read-only file system" in result.errors
 
 
 def test_overlay_layer_that_is_missing(bench: Bench, tmp_path: Path) -> None:

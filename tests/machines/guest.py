@@ -21,9 +21,9 @@ META_PACKAGE = "linux-image-cloud-amd64"
 # What finds the disk, in the order in which it has to be loaded; ext4 is part of the kernel.
 DISK_MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk")
 PROGRAMS = (
-    *("sh", "bash", "cat", "chmod", "chown", "cp", "dd", "df", "env", "id", "ip", "ln", "ls", "mkdir", "mknod"),
-    *("mount", "nft", "nsenter", "ps", "readlink", "rm", "rmdir", "setsid", "sleep", "stat", "sync", "tail", "tar"),
-    *("tee", "timeout", "touch", "true", "umount", "unshare"),
+    *("sh", "bash", "cat", "chmod", "chown", "cp", "cut", "dd", "df", "env", "grep", "id", "ip", "ln", "ls", "mkdir"),
+    *("mknod", "mount", "nft", "nsenter", "ps", "readlink", "rm", "rmdir", "setsid", "sleep", "stat", "sync", "tail"),
+    *("tar", "tee", "timeout", "touch", "true", "umount", "unshare"),
 )
 IN_REPOSITORY = ("src", "tests", "pyproject.toml", "examples")
 NOT_IN_STDLIB = ("test", "idlelib", "tkinter", "ensurepip", "lib2to3", "turtledemo", "site-packages", "dist-packages")

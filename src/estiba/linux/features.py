@@ -30,7 +30,7 @@ class Features:
         mount_setattr: recursive mount attributes (5.12).
         idmapped_mounts: MOUNT_ATTR_IDMAP is known (5.12); whether a file system takes part is its own affair.
         overlay: overlay can be mounted here.
-        overlay_layers: overlay takes layers one at a time, `lowerdir+` (6.5).
+        overlay_layers: overlay takes layers one at a time, `lowerdir+` (6.8).
         erofs: erofs can be mounted here.
         pidfd: pidfd_open (5.3).
         clone3: clone3, with a cgroup as target (5.7).
@@ -112,6 +112,8 @@ def _overlay() -> tuple[bool, bool]:
     if fd < 0:
         return _file_system("overlay"), False
     try:
+        if _call("fsconfig", fd, _FSCONFIG_SET_STRING, b"no-such-option", b"/", 0) == 0:
+            return True, False  # before 6.5 options are only collected for mount(2), whatever they are
         return True, _call("fsconfig", fd, _FSCONFIG_SET_STRING, b"lowerdir+", b"/", 0) == 0
     finally:
         os.close(fd)

@@ -85,11 +85,13 @@ def compile_plan(
     descriptors: Descriptors,
     cgroups: Sequence[CgroupMount] = (),
     keyring: str | None = None,
+    overlay_layers: bool = True,
 ) -> Plan:
     """The plan that starts a container.
 
     A namespace of the specification with a path must be in descriptors.namespaces. cgroups are the directories that
-    /sys/fs/cgroup shows (`Cgroup.mounts()`); keyring is the name of the session keyring that start and exec share.
+    /sys/fs/cgroup shows (`Cgroup.mounts()`); keyring is the name of the session keyring that start and exec share;
+    overlay_layers says whether the kernel's overlay takes layers one at a time (`Features.overlay_layers`).
     Raises InvalidArgument, Unsupported, and StartFailed for a mount inside /proc.
     """
     plan_process.check(spec.process)
@@ -103,6 +105,7 @@ def compile_plan(
         sources=descriptors.sources,
         trees=descriptors.trees,
         idmaps=descriptors.idmaps,
+        overlay_layers=overlay_layers,
     )
     mounts.root(spec)
     for mount in spec.mounts[1 if spec.mounts and spec.mounts[0].destination == "/" else 0 :]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from estiba.errors import InvalidArgument, Unsupported
+from estiba.linux import overlay
 from estiba.runtime import plan_options
 from estiba.runtime.plan_explain import refused_in_proc
 from estiba.runtime.plan_operations import (
@@ -43,7 +43,6 @@ _COVERABLE_NAMES = ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime"
 _COVERABLE = frozenset(
     {f"/proc/{name}" for name in _COVERABLE_NAMES} | {"/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"}
 )
-_LONGEST_VALUE: Final = 255  # fsconfig(2)
 _NEW_SLOT: Final = 0
 _CGROUP_TMPFS: Final = ("nosuid", "nodev", "noexec", "mode=755")
 
@@ -65,6 +64,7 @@ class MountPlan:
         sources: Mapping[str, int],
         trees: Mapping[str, int],
         idmaps: Mapping[str, int],
+        overlay_layers: bool,
     ) -> None:
         self.outer: list[bytes] = []
         self.inner: list[bytes] = []
@@ -74,11 +74,14 @@ class MountPlan:
         self._sources = sources
         self._trees = trees
         self._idmaps = idmaps
+        self._overlay_layers = overlay_layers
+        self._scratch = ""
         self._slots = _NEW_SLOT
 
     def root(self, spec: Spec) -> None:
         """The root: the mount on `/`, attached at root.path; without one, root.path itself."""
         place = spec.root.path
+        self._scratch = "" if self._user_namespace else place
         first = spec.mounts[0] if spec.mounts and spec.mounts[0].destination == "/" else None
         slot = self._next_slot()
         if first is None:
@@ -86,25 +89,27 @@ class MountPlan:
         elif (options := _options(first)).bind or "/" in self._trees:
             self._tree(slot, first.source or "", options, "/")
         else:
-            self._new_root(slot, first, options, place)
+            self._made(slot, first, options)
         self._map_ids(slot, first)
         # The namespace's own root may not enter the host's directories: there the root is stacked on `/`.
         self.inner.append(encode(Code.ROOT, slot, strings=("/" if self._user_namespace else place,)))
 
-    def _new_root(self, slot: int, mount: Mount, options: Options, place: str) -> None:
-        """A file system made for this root. In a user namespace the host makes it, which has the rights."""
-        base, values = short_layers(options.data)
-        legacy = any(len(value.partition("=")[2]) > _LONGEST_VALUE for value in values)
-        if legacy and self._user_namespace:
-            raise InvalidArgument("the paths of the image's layers are too long: use a root directory nearer to /")
+    def _made(self, slot: int, mount: Mount, options: Options) -> None:
+        """A file system made of host paths. In a user namespace the host makes it, which has the rights."""
         target = self.outer if self._user_namespace else self.inner
-        if base:
-            target.append(encode(Code.CHDIR, strings=(base,)))
-        kind, source = mount.type or "", mount.source or "none"
-        scratch = "" if self._user_namespace else place
-        attributes = options.single.enable | options.recursive.enable
-        strings = (kind, source, scratch, *values)
-        target.append(encode(Code.NEW, slot, attributes, NEW_LEGACY if legacy else 0, strings=strings))
+        flags, words = 0, options.data
+        if mount.type == "overlay":
+            arranged = overlay.arrange(words, layers=self._overlay_layers)
+            if arranged.one_string and self._user_namespace:
+                raise Unsupported(
+                    f"cannot mount the overlay at {mount.destination}: no detached mount was given for it"
+                )
+            flags, words = NEW_LEGACY if arranged.one_string else 0, arranged.words
+            if arranged.directory:
+                target.append(encode(Code.CHDIR, strings=(arranged.directory,)))
+        attributes = _merged(options.single, options.recursive)
+        strings = (mount.type or "", mount.source or "none", self._scratch, *words)
+        target.append(encode(Code.NEW, slot, attributes.enable, flags, strings=strings))
 
     def add(self, mount: Mount) -> None:
         """One mount of the specification. Raises StartFailed for a target inside /proc, InvalidArgument."""
@@ -119,6 +124,11 @@ class MountPlan:
             self._map_ids(slot, mount)
             proc = ATTACH_PROC if destination in _COVERABLE else 0
             self.inner.append(encode(Code.ATTACH, slot, ATTACH_CREATE | proc, strings=(destination,)))
+        elif mount.type == "overlay":
+            slot = self._next_slot()
+            self._made(slot, mount, options)
+            self._map_ids(slot, mount)
+            self.inner.append(encode(Code.ATTACH, slot, ATTACH_CREATE, strings=(destination,)))
         else:
             source = mount.source or "none"
             self.inner.append(_new(destination, mount.type or "", source, options, self._user_namespace))
@@ -253,40 +263,3 @@ def _new(destination: str, kind: str, source: str, options: Options, user_namesp
     if options.propagation:
         records += _attribute_record(_NEW_SLOT, Attributes(), options.propagation & ~MS_REC, 0)
     return records + encode(Code.ATTACH, _NEW_SLOT, flags, strings=(destination,))
-
-
-def short_layers(data: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Overlay options with one `lowerdir+` per layer.
-
-    fsconfig(2) takes 255 bytes a value: where a path is longer, all are made relative to the directory that they have
-    in common. Returns that directory, or "", and the options.
-    """
-    values: list[str] = []
-    for word in data:
-        if word.startswith("lowerdir="):
-            values += [f"lowerdir+={layer}" for layer in split_layers(word.removeprefix("lowerdir="))]
-        else:
-            values.append(word)
-    paths = [value.partition("=")[2] for value in values if _is_path(value)]
-    if all(len(os.fsencode(path)) <= _LONGEST_VALUE for path in paths):
-        return "", tuple(values)
-    base = os.path.commonpath(paths) if all(path.startswith("/") for path in paths) else ""
-    if not base:
-        return "", tuple(values)
-    return base, tuple(_relative(value, base) if _is_path(value) else value for value in values)
-
-
-def _is_path(value: str) -> bool:
-    return value.startswith(("lowerdir+=", "upperdir=", "workdir="))
-
-
-def _relative(value: str, base: str) -> str:
-    key, _, path = value.partition("=")
-    return f"{key}={os.path.relpath(path, base)}"
-
-
-def split_layers(text: str) -> list[str]:
-    """The directories of a `lowerdir=` value; a colon in a name is written `\\:` (overlayfs documentation)."""
-    if "\\" not in text:
-        return text.split(":")
-    return [re.sub(r"\\(.)", r"\1", layer) for layer in re.findall(r"(?:[^:\\]|\\.)+", text)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from estiba.errors import SystemFailure
 from estiba.linux import mount as mounts_api
+from estiba.linux import overlay
 from estiba.linux.mount_namespaces import in_own_mounts
 from estiba.linux.openat2 import open_in_root
 from estiba.linux.xattr import path_of
@@ -120,29 +121,12 @@ def new_overlay(mount: Mount) -> int:
 def _mounted_and_cloned(mounts: Sequence[Mount], place: str) -> int:
     """Runs in a thread with mounts and a working directory of its own."""
     flags = mounts_api.MS_NODEV | mounts_api.MS_NOSUID | mounts_api.MS_NOEXEC
-    with ExitStack() as stack:
-        data = [_legacy_options(mount, stack) for mount in mounts]
-        for mount, options in zip(mounts, data, strict=True):
-            root = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            stack.callback(os.close, root)
-            target = open_in_root(root, mount.destination)
+    for number, mount in enumerate(mounts):
+        with ExitStack() as stack:
+            target = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, target)
-            readonly = mounts_api.MS_RDONLY if "ro" in (mount.options or ()) else 0
-            mounts_api.mount("overlay", path_of(target), "overlay", flags | readonly, options)
-        return mounts_api.open_tree(_AT_FDCWD, place, mounts_api.OPEN_TREE_CLONE | mounts_api.AT_RECURSIVE)
-
-
-def _legacy_options(mount: Mount, stack: ExitStack) -> str:
-    """One string for mount(2), at most a page long: layers by descriptor number, since their paths may be long."""
-    lower, rest = [], []
-    for option in mount.options or ():
-        key, equals, value = option.partition("=")
-        if key in ("lowerdir+", "upperdir", "workdir"):
-            descriptor = os.open(value, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            stack.callback(os.close, descriptor)
-            value = path_of(descriptor)
-        if key == "lowerdir+":
-            lower.append(value)
-        elif equals:
-            rest.append(f"{key}={value}")
-    return ",".join([f"lowerdir={':'.join(lower)}", *rest])
+            if number:
+                target = open_in_root(target, mount.destination)
+                stack.callback(os.close, target)
+            overlay.mount_on(target, mount.options or (), flags)
+    return mounts_api.open_tree(_AT_FDCWD, place, mounts_api.OPEN_TREE_CLONE | mounts_api.AT_RECURSIVE)

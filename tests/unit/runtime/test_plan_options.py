@@ -1,11 +1,10 @@
-"""Mount option words, and the layers of an overlay."""
+"""Mount option words."""
 
 from __future__ import annotations
 
 import pytest
 
 from estiba.errors import Unsupported
-from estiba.runtime.plan_mounts import short_layers, split_layers
 from estiba.runtime.plan_options import MS_PRIVATE, MS_REC, MS_SHARED, Attributes, parse
 
 
@@ -48,17 +47,3 @@ def test_type_bind_is_a_bind_without_the_word() -> None:
 def test_words_that_are_not_supported(word: str) -> None:
     with pytest.raises(Unsupported, match=word):
         parse((word,), "tmpfs")
-
-
-def test_layers() -> None:
-    assert split_layers("/a:/b:/c") == ["/a", "/b", "/c"]
-    assert split_layers(r"/a\:b:/c\\d") == ["/a:b", "/c\\d"]
-    base, values = short_layers(("lowerdir=/a:/b", "upperdir=/u", "index=off"))
-    assert (base, values) == ("", ("lowerdir+=/a", "lowerdir+=/b", "upperdir=/u", "index=off"))
-
-
-def test_long_layers_become_relative_to_what_they_share() -> None:
-    deep = "/" + "d" * 250
-    base, values = short_layers((f"lowerdir={deep}/layers/1:{deep}/layers/2", f"upperdir={deep}/s/upper"))
-    assert base == deep
-    assert values == ("lowerdir+=layers/1", "lowerdir+=layers/2", "upperdir=s/upper")
