@@ -29,7 +29,7 @@ class Launch:
         joined: namespaces of others, type to path (`network`: /proc/123/ns/net).
         hostname: what the UTS namespace gets; "" leaves it alone.
         init: path of the program that is PID 1 with --init; "" without.
-        shm: a descriptor path of another container's /dev/shm, "" for an own one.
+        shm: another container's /dev/shm as /proc/PID/root/dev/shm, or the host's; "" for an own one.
     """
 
     host: Host

@@ -13,7 +13,9 @@ from estiba.engine.etcfiles import added_to, hosts_file, resolv_conf
 from estiba.engine.filters import status_of
 from estiba.engine.launch import Launch
 from estiba.engine.logs import log_file
+from estiba.engine.mounts import clean
 from estiba.engine.spec import build_spec
+from estiba.engine.spec_mounts import SHARED_MEMORY
 from estiba.engine.spec_process import build_exec_process
 from estiba.engine.state import Container, Running
 from estiba.engine.users import UnknownUser, User, resolve_user
@@ -131,7 +133,7 @@ class Launcher:
             raise Conflict(
                 f"cannot join {kind} namespace of a non running container: container {donor.name} is {state}"
             )
-        if kind == "ipc" and donor.host.ipc_mode not in ("shareable", "host"):
+        if kind == "ipc" and not _shares_memory(donor):
             raise SystemFailure(
                 f"failed to join IPC namespace: container {donor.id}: non-shareable IPC "
                 "(hint: use IpcMode:shareable for the donor container)"
@@ -261,10 +263,17 @@ def _pid(container: Container) -> int:
     return container.state.pid
 
 
+def _shares_memory(donor: Container) -> bool:
+    """Whether other containers may join its IPC namespace: a /dev/shm that the user put there is not given away."""
+    mode = donor.host.ipc_mode
+    own = {mount.destination for mount in donor.mounts} | {clean(path) for path in donor.host.tmpfs or {}}
+    return mode == "host" or ((mode == "shareable" or mode.startswith("container:")) and SHARED_MEMORY not in own)
+
+
 def _shared_memory_of(donor: Container | None) -> str:
     if donor is None:
         return ""
-    return "/dev/shm" if donor.host.ipc_mode == "host" else f"/proc/{_pid(donor)}/root/dev/shm"
+    return SHARED_MEMORY if donor.host.ipc_mode == "host" else f"/proc/{_pid(donor)}/root{SHARED_MEMORY}"
 
 
 def _make_source(path: str) -> None:

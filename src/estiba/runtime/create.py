@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from estiba.errors import Conflict, EstibaError, SystemFailure
+from estiba.linux.host import detect
 from estiba.runtime import delete, logs, state
 from estiba.runtime.bundle import Bundle
 from estiba.runtime.place import open_place
@@ -259,19 +260,25 @@ class Runtime:
     # parts
 
     def _compile(self, bundle: Bundle, numbers: Numbers, cgroup: Cgroup | None) -> Plan:
+        layers = detect().features.overlay_layers
+        place = open_place(numbers, cgroup, self._shims_join_fds, bundle.spec, overlay_layers=layers)
         return compile_plan(
             bundle.spec,
             stdio=Stdio(bundle.open_stdin, bundle.stdin_once),
             log=bundle.log,
-            descriptors=open_place(numbers, cgroup, self._shims_join_fds, bundle.spec),
+            descriptors=place,
             cgroups=cgroup.mounts() if cgroup is not None else (),
             keyring=_keyring(bundle.id),
+            overlay_layers=layers,
         )
 
     def _make_cgroup(self, spec: Spec) -> Cgroup | None:
         if spec.linux.cgroups_path is None:
             return None
-        return self.cgroups.create(spec.linux.cgroups_path, spec.linux.resources)
+        try:
+            return self.cgroups.create(spec.linux.cgroups_path, spec.linux.resources)
+        except SystemFailure as error:
+            raise StartFailed(f"{START}{error.message}", exit_code=128, status=500) from error
 
     def _open_cgroup(self, directory: Path) -> Cgroup:
         return self.cgroups.open(delete.cgroup_path(directory, f"{self.cgroups.base}/{directory.name}"))

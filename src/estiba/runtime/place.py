@@ -1,4 +1,4 @@
-"""What a new process is put into, opened here and numbered for the plan: its cgroup and the namespaces it joins."""
+"""What a new process is put into, opened here and numbered for the plan: its cgroup, namespaces and ready mounts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from estiba.errors import Conflict, InvalidArgument
 from estiba.linux import pidfd
 from estiba.runtime.plan import Descriptors
 from estiba.runtime.protocol import FD_PLANNED
+from estiba.runtime.trees import open_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +22,24 @@ if TYPE_CHECKING:
 _OF_PROCESS: Final = re.compile(r"/proc/(\d+)/(ns/[a-z_]+)")
 
 
-def open_place(numbers: Numbers, cgroup: Cgroup | None, shims: Sequence[int], spec: Spec | None) -> Descriptors:
-    """The descriptors of a cgroup (None: it stays in the engine's) and of the namespaces that a specification joins.
+def open_place(
+    numbers: Numbers,
+    cgroup: Cgroup | None,
+    shims: Sequence[int],
+    spec: Spec | None,
+    *,
+    overlay_layers: bool = True,
+) -> Descriptors:
+    """The descriptors of a cgroup (None: it stays in the engine's) and of what a specification joins and mounts.
 
     shims are the descriptors by which shims leave the engine's cgroup (`CgroupDriver.shims_join_fds`), not given away.
 
-    Raises Conflict when a namespace's process is gone, InvalidArgument when a path is none.
+    overlay_layers: as for compile_plan. Raises Conflict when a namespace's process is gone, InvalidArgument when a path
+    is none, SystemFailure when a mount that has to be made before cannot.
     """
     shims_cgroup = tuple(map(numbers.share, shims))
     namespaces = _namespaces(numbers, spec) if spec is not None else {}
+    trees = open_trees(numbers, spec, overlay_layers=overlay_layers) if spec is not None else {}
     watch = count = directory = None
     procs: tuple[int, ...] = ()
     if cgroup is not None:
@@ -47,6 +57,7 @@ def open_place(numbers: Numbers, cgroup: Cgroup | None, shims: Sequence[int], sp
         oom_count=count,
         oom_unified=directory is not None,
         namespaces=namespaces,
+        trees=trees,
         first_free=FD_PLANNED + len(numbers.sources),
     )
 
