@@ -20,6 +20,7 @@ from estiba.errors import Conflict, InvalidArgument, NotFound, SystemFailure
 from estiba.images.differences import Change, diff_upper
 from estiba.images.pack import open_path, pack_path, pack_tree, top_name
 from estiba.images.unpack import extract_archive
+from estiba.linux.openat2 import open_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ _GO_KINDS = {
     stat.S_IFSOCK: 1 << 24,
 }
 ENGINE_FILES = ("hosts", "hostname", "resolv.conf")
+MOST_LINKS = 255
 _GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
@@ -108,7 +110,10 @@ class ContainerFiles:
         self._check_writable(container, path)
         with self.root(container) as root, _explained(reference, path):
             owner = self._owner(container, root) if copy_uid_gid and container.config.user else None
-            extract_archive(source, root, path, no_overwrite_dir_non_dir=no_overwrite_dir_non_dir, owner=owner)
+            try:
+                extract_archive(source, root, path, no_overwrite_dir_non_dir=no_overwrite_dir_non_dir, owner=owner)
+            except NotADirectoryError:
+                raise InvalidArgument("extraction point is not a directory") from None
         self._records.tell(container_event(container, "extract-to-dir"))
 
     def _check_writable(self, container: Container, path: str) -> None:
@@ -151,7 +156,7 @@ def _explained(reference: str, path: str) -> Iterator[None]:
     except (FileNotFoundError, NotFound):
         raise NotFound(f"Could not find the file {path} in container {reference}") from None
     except NotADirectoryError:
-        raise InvalidArgument("extraction point is not a directory") from None
+        raise InvalidArgument(f"lstat {path}: not a directory") from None
     except PermissionError as error:
         raise Conflict(f"cannot access {path} in container {reference}: {error.strerror}") from error
     except OSError as error:
@@ -164,23 +169,29 @@ def _describe(root: int, descriptor: int, path: str) -> PathStat:
     mode = (found.st_mode & 0o777) | _GO_KINDS.get(kind, 0)
     for bit, shown in _GO_BITS.items():
         mode |= shown if found.st_mode & bit else 0
-    target = ""
-    if kind == stat.S_IFLNK:
-        content = os.readlink("", dir_fd=descriptor)
-        target = content if content.startswith("/") else _beside(root, path, content)
+    target = _led_to(root, path) if kind == stat.S_IFLNK else ""
     name = os.fsdecode(top_name(path)) if not path.endswith("/.") else "."
     return PathStat(name=name, size=found.st_size, mode=mode, mtime=_rfc3339(found.st_mtime_ns), link_target=target)
 
 
-def _beside(root: int, path: str, content: str) -> str:
-    """The absolute name of a relative link's target, in the directory where the link really is."""
-    parent = os.path.dirname(path.rstrip("/")) or "/"
-    descriptor = open_path(root, parent.rstrip("/") + "/")
-    try:
-        real = os.readlink(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
-    return os.path.normpath(os.path.join(real if real.startswith("/") else "/", content))
+def _led_to(root: int, path: str) -> str:
+    """Where a link leads in the end, as seen inside; what does not exist is named all the same."""
+    followed = path
+    for _ in range(MOST_LINKS):
+        parent, name = os.path.split(followed.rstrip("/"))
+        try:
+            directory = open_in_root(root, parent or "/")
+        except FileNotFoundError:
+            return os.path.normpath(followed)
+        try:
+            place = os.readlink(f"/proc/self/fd/{directory}")
+            content = os.readlink(name, dir_fd=directory)
+        except OSError:  # not a link, or nothing: the end
+            return os.path.normpath(os.path.join(place, name))
+        finally:
+            os.close(directory)
+        followed = os.path.join(place, content)
+    raise SystemFailure(f"evalSymlinksInScope: too many links in {path}")
 
 
 def _rfc3339(nanoseconds: int) -> str:

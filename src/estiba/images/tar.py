@@ -70,7 +70,8 @@ def shown(name: bytes) -> str:
 
 def bad_entry(name: bytes, why: str) -> InvalidArgument:
     """The error for an entry that cannot be meant or is not allowed."""
-    return InvalidArgument(f"invalid archive: entry {shown(name)}: {why}")
+    where = f"entry {shown(name)}: " if name else ""
+    return InvalidArgument(f"invalid archive: {where}{why}")
 
 
 @functools.lru_cache(maxsize=8192)

@@ -315,7 +315,8 @@ def _by_ps(pids: Sequence[int], arguments: Sequence[str]) -> Top:
         # some options don't go together with -q
         result = _run_ps(program, arguments)
     if result.returncode != 0:
-        raise SystemFailure(f"ps: {result.stderr.strip() or f'exit status {result.returncode}'}")
+        first, _, _ = result.stderr.strip().partition("\n")
+        raise SystemFailure(f"ps: {first or f'exit status {result.returncode}'}")
     lines = result.stdout.splitlines()
     titles = lines[0].split() if lines else []
     if "PID" not in titles:
