@@ -10,12 +10,13 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from estiba.errors import Conflict, EstibaError, SystemFailure
+from estiba.errors import Conflict, EstibaError, StartFailed, SystemFailure
 from estiba.linux.host import detect
 from estiba.runtime import delete, logs, state
 from estiba.runtime.bundle import Bundle
 from estiba.runtime.place import open_place
 from estiba.runtime.plan import LogFile, Plan, Stdio, compile_exec_plan, compile_plan
+from estiba.runtime.plan_explain import START
 from estiba.runtime.protocol import LogsRequest
 from estiba.runtime.spawn import Program
 from estiba.runtime.start import Numbers, make_run_directory, start_process
