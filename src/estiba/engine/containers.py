@@ -15,7 +15,7 @@ from estiba.engine.attachments import AttachRequest, parse_detach_keys
 from estiba.engine.container_events import container_event
 from estiba.engine.events import Pruned, prune_event
 from estiba.engine.filters import PRUNE_KEYS, ContainerFilter, Filters, check_keys, prune_labels_match, until_time
-from estiba.engine.names import check_container_name
+from estiba.engine.request.names import check_container_name
 from estiba.engine.state import Container, Created, Exited, Removing, Restarting, Running, ended_of
 from estiba.engine.waiting import Condition, WaitResult
 from estiba.errors import Conflict, EstibaError, InvalidArgument, SystemFailure

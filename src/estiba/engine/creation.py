@@ -17,24 +17,24 @@ from msgspec.structs import replace
 
 from estiba.engine.container_events import container_event
 from estiba.engine.initlayer import fill, init_key
-from estiba.engine.merge import complete
-from estiba.engine.mounts import resolve_mounts
-from estiba.engine.names import check_container_name, random_name
 from estiba.engine.records import name_conflict
+from estiba.engine.request.merge import complete
+from estiba.engine.request.mounts import resolve_mounts
+from estiba.engine.request.names import check_container_name, random_name
+from estiba.engine.request.validate import check_create, check_request
 from estiba.engine.rootview import make_directories
 from estiba.engine.state import Container, Created, Health, MountPoint
-from estiba.engine.validate import check_create, check_request
 from estiba.errors import Conflict
 from estiba.linux.openat2 import open_in_root
 
 if TYPE_CHECKING:
     from estiba.engine.config import ContainerConfig, EndpointConfig, HostConfig, NetworkingConfig
     from estiba.engine.images import Images
-    from estiba.engine.merge import Completed
     from estiba.engine.networks import Networks
     from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
+    from estiba.engine.request.merge import Completed
     from estiba.engine.volumes import Volumes
     from estiba.images.store import Image
     from estiba.linux.host import Host

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
-    from estiba.engine.users import User
+    from estiba.engine.spec.users import User
     from estiba.images.compression import Readable, Writable
 
 # Go's os.FileMode, which the API shows: https://pkg.go.dev/io/fs#FileMode
@@ -126,7 +126,7 @@ class ContainerFiles:
         raise SystemFailure("container rootfs is marked read-only")
 
     def _owner(self, container: Container, root: int) -> tuple[int, int]:
-        from estiba.engine.users import resolve_user
+        from estiba.engine.spec.users import resolve_user
 
         user: User = resolve_user(root, container.config.user, [])
         return user.uid, user.gid

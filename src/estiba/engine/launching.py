@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from estiba.engine.etcfiles import added_to, hosts_file, resolv_conf
 from estiba.engine.filters import status_of
-from estiba.engine.launch import Launch
 from estiba.engine.logs import log_file
-from estiba.engine.mounts import clean
-from estiba.engine.spec import build_spec
-from estiba.engine.spec_mounts import SHARED_MEMORY
-from estiba.engine.spec_process import build_exec_process
+from estiba.engine.spec.build import build_spec
+from estiba.engine.spec.etcfiles import added_to, hosts_file, resolv_conf
+from estiba.engine.spec.launch import Launch
+from estiba.engine.spec.mounts import SHARED_MEMORY
+from estiba.engine.spec.paths import clean
+from estiba.engine.spec.process import build_exec_process
+from estiba.engine.spec.users import UnknownUser, User, resolve_user
 from estiba.engine.state import Container, Running
-from estiba.engine.users import UnknownUser, User, resolve_user
 from estiba.errors import Conflict, InvalidArgument, SystemFailure
 from estiba.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from estiba.runtime.bundle import Bundle

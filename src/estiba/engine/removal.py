@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from estiba.engine.container_events import container_event
 from estiba.engine.state import Container, Dead, Removing, Restarting, Running, ended_of
 from estiba.engine.waiting import ExpectedEnd, WaitResult
-from estiba.errors import Conflict, EstibaError, SystemFailure
+from estiba.errors import Conflict, EstibaError, NotFound, SystemFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,10 +126,13 @@ class Removal:
         self._attachments.drop(container.id)
         self._execs.container_removed(container.id)
         self._records.remove(container, [container_event(container, "destroy")])
-        for name in owned:
-            self._remove_volume(name)
-        result = WaitResult(ended.exit_code)
-        self._waiters.answer(container.id, ("removed", "not-running", "next-exit"), result)
+        try:
+            for name in owned:
+                with suppress(Conflict, NotFound):  # another container has it by now (--volumes-from), or it is gone
+                    self._remove_volume(name)
+        finally:
+            result = WaitResult(ended.exit_code)
+            self._waiters.answer(container.id, ("removed", "not-running", "next-exit"), result)
 
 
 def _obstacle(container: Container) -> str:

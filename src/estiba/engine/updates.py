@@ -8,9 +8,9 @@ import msgspec
 from msgspec.structs import replace
 
 from estiba.engine.container_events import container_event
-from estiba.engine.spec_resources import build_resources
+from estiba.engine.request.validate import check_host, check_restart_policy
+from estiba.engine.spec.resources import build_resources
 from estiba.engine.state import Removing, Running
-from estiba.engine.validate import check_host, check_restart_policy
 from estiba.errors import Conflict, InvalidArgument
 
 if TYPE_CHECKING:

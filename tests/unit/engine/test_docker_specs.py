@@ -19,13 +19,13 @@ from msgspec.structs import replace
 from tests.unit.engine.machines import V1
 
 from estiba.engine.config import ContainerConfig, EndpointConfig, HostConfig, NetworkingConfig
-from estiba.engine.launch import Launch
-from estiba.engine.merge import Completed, complete
-from estiba.engine.mounts import resolve_mounts
-from estiba.engine.spec import build_spec
+from estiba.engine.request.merge import Completed, complete
+from estiba.engine.request.mounts import resolve_mounts
+from estiba.engine.request.validate import check_create, check_request
+from estiba.engine.spec.build import build_spec
+from estiba.engine.spec.launch import Launch
+from estiba.engine.spec.users import resolve_user
 from estiba.engine.state import Container, Created, MountPoint
-from estiba.engine.users import resolve_user
-from estiba.engine.validate import check_create, check_request
 from estiba.errors import EstibaError, NotFound
 from estiba.oci.image import Defaults
 from estiba.oci.runtime_spec import Mount, Spec

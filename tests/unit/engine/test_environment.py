@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from estiba.engine.environment import DEFAULT_PATH, build_environment
+from estiba.engine.spec.environment import DEFAULT_PATH, build_environment
 
 PATH = f"PATH={DEFAULT_PATH}"
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from estiba.engine.etcfiles import HOSTS, ResolvConf, added_to, hosts_file, parse_resolv_conf, resolv_conf, split_host
+from estiba.engine.spec.etcfiles import (
+    HOSTS,
+    ResolvConf,
+    added_to,
+    hosts_file,
+    parse_resolv_conf,
+    resolv_conf,
+    split_host,
+)
 from estiba.errors import InvalidArgument
 
 HEADER = (

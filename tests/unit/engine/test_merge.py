@@ -9,7 +9,7 @@ import pytest
 from tests.unit.engine.machines import V1, V2
 
 from estiba.engine.config import ContainerConfig, EndpointConfig, HealthCheck, HostConfig, NetworkingConfig
-from estiba.engine.merge import Completed, complete, complete_host, default_masked_paths, merge_image
+from estiba.engine.request.merge import Completed, complete, complete_host, default_masked_paths, merge_image
 from estiba.engine.state import Container, Created
 from estiba.errors import InvalidArgument
 from estiba.oci.image import Defaults, Healthcheck

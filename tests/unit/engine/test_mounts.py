@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from estiba.engine import tmpfs_options
 from estiba.engine.config import ContainerConfig, HostConfig, MountRequest
-from estiba.engine.mounts import clean, from_request, parse_bind, resolve_mounts
+from estiba.engine.request.mounts import clean, from_request, parse_bind, resolve_mounts
+from estiba.engine.spec import tmpfs as tmpfs_options
 from estiba.engine.state import Container, Created, MountPoint
 from estiba.errors import InvalidArgument, NotFound
 

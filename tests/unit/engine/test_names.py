@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from estiba.engine.names import QUALITIES, THINGS, check_container_name, random_name
+from estiba.engine.request.names import QUALITIES, THINGS, check_container_name, random_name
 from estiba.engine.signals import parse_signal, signal_number
 from estiba.errors import InvalidArgument
 

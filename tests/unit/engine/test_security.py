@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from estiba.engine.config import HostConfig
-from estiba.engine.security import (
+from estiba.engine.spec.security import (
     DEFAULT_CAPABILITIES,
     SecurityOptions,
     check_capabilities,

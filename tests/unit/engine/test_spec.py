@@ -22,14 +22,14 @@ from estiba.engine.config import (
     Ulimit,
     WeightDevice,
 )
-from estiba.engine.launch import Launch
-from estiba.engine.merge import complete_host
-from estiba.engine.propagation import root_propagation
-from estiba.engine.spec import build_namespaces, build_spec
-from estiba.engine.spec_process import build_exec_process, build_rlimits
-from estiba.engine.spec_resources import build_resources
+from estiba.engine.request.merge import complete_host
+from estiba.engine.spec.build import build_namespaces, build_spec
+from estiba.engine.spec.launch import Launch
+from estiba.engine.spec.process import build_exec_process, build_rlimits
+from estiba.engine.spec.propagation import root_propagation
+from estiba.engine.spec.resources import build_resources
+from estiba.engine.spec.users import User
 from estiba.engine.state import Container, Created, MountPoint
-from estiba.engine.users import User
 from estiba.errors import EstibaError, InvalidArgument, StartFailed, SystemFailure
 from estiba.oci.runtime_spec import Mount, Namespace, Rlimit, Spec
 

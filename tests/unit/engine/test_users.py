@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from estiba.engine.users import MOST_BYTES, UnknownUser, User, resolve_user
+from estiba.engine.spec.users import MOST_BYTES, UnknownUser, User, resolve_user
 from estiba.errors import EstibaError, InvalidArgument
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 from tests.unit.engine.machines import V1, V1_LIMITS, V2
 
 from estiba.engine.config import ContainerConfig, HostConfig, NetworkingConfig, PortBinding, RestartPolicy
-from estiba.engine.merge import complete
-from estiba.engine.validate import check_create, check_host, check_request
-from estiba.engine.validate_resources import parse_cpuset
+from estiba.engine.request.merge import complete
+from estiba.engine.request.validate import check_create, check_host, check_request
+from estiba.engine.request.validate_resources import parse_cpuset
 from estiba.errors import EstibaError, InvalidArgument, Unsupported
 from estiba.oci.image import Defaults
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from estiba.engine.logs import parse_size
-from estiba.engine.mounts import check_tmpfs_targets, from_request
-from estiba.engine.publishing import check_publishing
-from estiba.engine.security import check_capabilities, parse_security_options
+from estiba.engine.request.mounts import check_tmpfs_targets, from_request
+from estiba.engine.request.publishing import check_publishing
+from estiba.engine.request.validate_networking import check_network_mode, check_networking
+from estiba.engine.request.validate_resources import check_resources
 from estiba.engine.signals import signal_number
-from estiba.engine.spec_resources import limit_warnings
-from estiba.engine.validate_networking import check_network_mode, check_networking
-from estiba.engine.validate_resources import check_resources
+from estiba.engine.spec.resources import limit_warnings
+from estiba.engine.spec.security import check_capabilities, parse_security_options
 from estiba.errors import InvalidArgument, Unsupported
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         NetworkingConfig,
         RestartPolicy,
     )
-    from estiba.engine.merge import Completed
+    from estiba.engine.request.merge import Completed
     from estiba.linux.host import Host
 
 _POLICIES: Final = ("", "no", "always", "on-failure", "unless-stopped")

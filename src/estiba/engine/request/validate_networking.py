@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from estiba.engine.etcfiles import split_host
-from estiba.engine.publishing import check_port_bindings
+from estiba.engine.request.publishing import check_port_bindings
+from estiba.engine.spec.etcfiles import split_host
 from estiba.errors import InvalidArgument, Unsupported
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from estiba.engine.environment import build_environment
-from estiba.engine.security import all_capabilities
+from estiba.engine.spec.environment import build_environment
+from estiba.engine.spec.security import all_capabilities
 from estiba.errors import StartFailed
 from estiba.oci.runtime_spec import Box, Capabilities, Process, Rlimit
 from estiba.oci.runtime_spec import User as SpecUser
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from estiba.engine.config import ExecConfig, HostConfig, Ulimit
-    from estiba.engine.launch import Launch
-    from estiba.engine.security import SecurityOptions
+    from estiba.engine.spec.launch import Launch
+    from estiba.engine.spec.security import SecurityOptions
+    from estiba.engine.spec.users import User
     from estiba.engine.state import Container
-    from estiba.engine.users import User
     from estiba.linux.host import Host
 
 INIT_TARGET: Final = "/sbin/docker-init"

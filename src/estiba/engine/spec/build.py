@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from estiba.engine.propagation import root_propagation
-from estiba.engine.security import effective_capabilities, parse_security_options
-from estiba.engine.spec_devices import build_devices
-from estiba.engine.spec_mounts import build_mounts
-from estiba.engine.spec_process import build_process
-from estiba.engine.spec_resources import build_resources
+from estiba.engine.spec.devices import build_devices
+from estiba.engine.spec.mounts import build_mounts
+from estiba.engine.spec.process import build_process
+from estiba.engine.spec.propagation import root_propagation
+from estiba.engine.spec.resources import build_resources
+from estiba.engine.spec.security import effective_capabilities, parse_security_options
 from estiba.oci.runtime_spec import Linux, Namespace, Root, Seccomp, Spec
 from estiba.runtime.seccomp import resolve_profile
 
 if TYPE_CHECKING:
     from estiba.engine.config import HostConfig
-    from estiba.engine.launch import Launch
-    from estiba.engine.security import SecurityOptions
+    from estiba.engine.spec.launch import Launch
+    from estiba.engine.spec.security import SecurityOptions
     from estiba.engine.state import Container
 
 # a program that is not root may listen below 1024 and ping, in a network namespace of its own

@@ -7,12 +7,12 @@ MountPoint.options are for binds `non-recursive` and `read-only-non-recursive`, 
 from __future__ import annotations
 
 import os
-import posixpath
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from estiba.engine import tmpfs_options
+from estiba.engine.spec import tmpfs as tmpfs_options
+from estiba.engine.spec.paths import clean
 from estiba.engine.state import MountPoint
 from estiba.errors import InvalidArgument, NotFound
 from estiba.volumes.local import check_subpath
@@ -56,11 +56,6 @@ def resolve_mounts(config: ContainerConfig, host: HostConfig, get: Callable[[str
         if destination not in found and destination not in asked:
             found[destination] = MountPoint(type="volume", destination=destination, driver="local", anonymous=True)
     return list(found.values())
-
-
-def clean(path: str) -> str:
-    """The absolute path without `.`, `..` and needless slashes; a relative one counts from the root."""
-    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _asked(host: HostConfig) -> Iterator[tuple[str, MountPoint]]:

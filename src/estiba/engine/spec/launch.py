@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from estiba.engine.users import User
+    from estiba.engine.spec.users import User
     from estiba.linux.host import Host
     from estiba.oci.runtime_spec import Mount
 

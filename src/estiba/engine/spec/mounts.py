@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from estiba.engine import tmpfs_options
-from estiba.engine.mounts import clean
-from estiba.engine.spec_process import INIT_TARGET
+from estiba.engine.spec import tmpfs as tmpfs_options
+from estiba.engine.spec.paths import clean
+from estiba.engine.spec.process import INIT_TARGET
 from estiba.oci.runtime_spec import Mount
 from estiba.runtime.plan_options import SUBPATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from estiba.engine.launch import Launch
-    from estiba.engine.security import SecurityOptions
+    from estiba.engine.spec.launch import Launch
+    from estiba.engine.spec.security import SecurityOptions
     from estiba.engine.state import Container, MountPoint
 
 SHARED_MEMORY: Final = "/dev/shm"

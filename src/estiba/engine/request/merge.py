@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from estiba.engine.config import ContainerConfig, EndpointConfig, HealthCheck, HostConfig, LogConfig
-from estiba.engine.mounts import clean
-from estiba.engine.security import parse_security_options
+from estiba.engine.spec.paths import clean
+from estiba.engine.spec.security import parse_security_options
 from estiba.errors import InvalidArgument
 
 if TYPE_CHECKING:
