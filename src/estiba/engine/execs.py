@@ -146,7 +146,8 @@ class Execs:
         self._write_config(record)
         self._update(exec_id, running=True, pid=shim.pid)
         self._shims.add(exec_id, shim, lambda event: self._on_event(exec_id, event))
-        size = self._sizes.pop(exec_id, None)
+        with self._lock:  # a resize meanwhile has found the shim, or is found here
+            size = self._sizes.pop(exec_id, None)
         if size is not None and record.config.tty:
             shim.resize(*size)
 
@@ -187,14 +188,15 @@ class Execs:
     def resize(self, exec_id: str, rows: int, columns: int) -> None:
         """Set the terminal's size; kept for the start when it does not run yet."""
         record = self.get(exec_id)
-        shim = self._shims.find(exec_id)
-        if shim is not None:
-            if record.config.tty:
-                shim.resize(rows, columns)
-        elif record.exit_code is None:
-            self._sizes[exec_id] = (rows, columns)
-        else:
+        with self._lock:
+            shim = self._shims.find(exec_id)
+            if shim is None and record.exit_code is None:
+                self._sizes[exec_id] = (rows, columns)
+                return
+        if shim is None:
             raise Conflict(f"exec command {exec_id} is not running")
+        if record.config.tty:
+            shim.resize(rows, columns)
 
     def kill(self, exec_id: str) -> None:
         """End it at once; harmless when it ended."""
