@@ -135,7 +135,8 @@ def test_sysctls(bench: Bench) -> None:
     ("name", "text"),
     [
         ("kernel.sysrq", 'sysctl "kernel.sysrq" is not in a separate kernel namespace'),
-        ("kernel.hostname", 'sysctl "kernel.hostname" is not allowed as it conflicts with the OCI "hostname" field'),
+        ("kernel.hostname", 'sysctl "kernel.hostname" is not in a separate kernel namespace'),
+        ("kernel.domainname", 'sysctl "kernel.domainname" is not in a separate kernel namespace'),
         ("net.ipv4.ip_forward", 'sysctl "net.ipv4.ip_forward" not allowed in host network namespace'),
         ("kernel.shmmax", 'sysctl "kernel.shmmax" is not allowed in the hosts ipc namespace'),
         ("net/../kernel/sysrq", 'sysctl "net/../kernel/sysrq" is not a valid setting'),
@@ -148,6 +149,11 @@ def test_sysctls_of_the_host_are_refused(bench: Bench, name: str, text: str) -> 
         bench.run(spec)
     assert caught.value.message.endswith(f"runc create failed: {text}")
     assert (caught.value.exit_code, caught.value.status) == (128, 500)
+
+
+def test_the_host_name_is_no_sysctl(bench: Bench) -> None:
+    with pytest.raises(StartFailed, match='conflicts with the OCI "hostname" field'):
+        bench.run(_linux(bench.spec("true"), sysctl={"kernel.hostname": "x"}))
 
 
 def test_domain_name(bench: Bench) -> None:

@@ -50,10 +50,7 @@ def _check(name: str, own: frozenset[str]) -> None:
     elif name.startswith("net."):
         if "network" not in own:
             raise refused(f'sysctl "{name}" not allowed in host network namespace')
-    elif name == "kernel.domainname":
-        if "uts" not in own:
-            raise refused(f'sysctl "{name}" is not allowed in the hosts uts namespace')
-    elif name == "kernel.hostname":
+    elif name == "kernel.hostname" and "uts" in own:
         raise refused(f'sysctl "{name}" is not allowed as it conflicts with the OCI "hostname" field')
-    else:
+    elif name != "kernel.domainname" or "uts" not in own:
         raise refused(f'sysctl "{name}" is not in a separate kernel namespace')
