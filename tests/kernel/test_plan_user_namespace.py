@@ -14,6 +14,8 @@ import pytest
 from estiba.errors import InvalidArgument, Unsupported
 from estiba.oci.runtime_spec import IdMapping, Mount, Namespace, Rlimit, User
 from estiba.runtime.plan import Descriptors, Stdio, compile_exec_plan
+from estiba.runtime.start import Numbers
+from estiba.runtime.trees import open_trees
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +81,10 @@ def test_sources_that_only_the_host_may_read(shifted: Bench, tmp_path: Path) -> 
     assert shifted.run(_remapped(shifted.spec("cat", "/etc/given", mounts=[bind]))).output == "from the host"
 
 
-def test_overlay_root_made_by_the_host(shifted: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", [False, True])
+def test_overlay_root_made_by_the_host(shifted: Bench, tmp_path: Path, old: bool) -> None:
+    """old: as on a kernel before 6.8, where the mount is made before the plan runs."""
+    layers = shifted.overlay_layers = shifted.overlay_layers and not old
     for name in ("upper", "work", "empty"):
         (tmp_path / name).mkdir()
     for name in ("upper", "work"):
@@ -88,7 +93,13 @@ def test_overlay_root_made_by_the_host(shifted: Bench, tmp_path: Path) -> None:
     overlay = Mount(destination="/", type="overlay", source="overlay", options=options)
     spec = _remapped(shifted.spec("sh", "-c", "echo hi > /written; stat -c %u /written"))
     root = msgspec.structs.replace(spec.root, path=str(tmp_path / "empty"))
-    result = shifted.run(msgspec.structs.replace(spec, mounts=[overlay, *spec.mounts], root=root))
+    spec = msgspec.structs.replace(spec, mounts=[overlay, *spec.mounts], root=root)
+    numbers = Numbers()
+    with numbers.owned:
+        trees = open_trees(numbers, spec, overlay_layers=layers)
+        assert (trees == {}) is layers
+        shifted.inherited = numbers.sources
+        result = shifted.run(spec, descriptors=Descriptors(trees=trees))
     assert result.output == "0\n", result.start
     assert (tmp_path / "upper/written").stat().st_uid == BASE
 
