@@ -327,7 +327,7 @@ def test_volumes_from_a_container(mode: str, writable: bool) -> None:
     assert sorted(found) == ["/a", "/anon", "/b", "/nr"]
     assert (found["/a"].mode, found["/a"].rw, found["/a"].create_source) == ("", False, False)
     assert found["/b"].source == "/var"
-    assert (found["/anon"].name, found["/anon"].rw, found["/anon"].anonymous) == ("anon", writable, False)
+    assert (found["/anon"].name, found["/anon"].rw, found["/anon"].anonymous) == ("anon", writable, True)
     assert all(mount.no_copy for name, mount in found.items() if name != "/b")
     assert found["/nr"].options == ("non-recursive",)
 

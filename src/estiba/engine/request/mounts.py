@@ -86,7 +86,7 @@ def _inherited(host: HostConfig, get: Callable[[str], Container]) -> Iterator[Mo
         for mount in donor.mounts:
             if mount.type in _INHERITED:
                 writable = mount.rw and "ro" not in words
-                yield replace(mount, rw=writable, mode="", no_copy=True, anonymous=False, create_source=False)
+                yield replace(mount, rw=writable, mode="", no_copy=True, create_source=False)
 
 
 # --volume
