@@ -19,7 +19,7 @@ from estiba.engine.config import ExecConfig
 from estiba.engine.container_events import container_event
 from estiba.engine.state import Container, Restarting, Running
 from estiba.engine.waiting import exit_code
-from estiba.errors import Conflict, InvalidArgument, NotFound, StartFailed, SystemFailure
+from estiba.errors import Conflict, EstibaError, InvalidArgument, NotFound, StartFailed, SystemFailure
 from estiba.runtime import monitor
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ class Execs:
             self._observers[exec_id] = observer
         try:
             shim = self._run(container, record, descriptor, first, console_size)
-        except StartFailed as error:
-            self._update(exec_id, exit_code=error.exit_code)
+        except EstibaError as error:
+            self._update(exec_id, exit_code=error.exit_code if isinstance(error, StartFailed) else 128)
             self._observers.pop(exec_id, None)
             raise
         self._write_config(record)
