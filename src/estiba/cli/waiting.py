@@ -4,6 +4,7 @@ question is asked again.
 
 from __future__ import annotations
 
+import select
 import time
 
 from estiba.client.engine import path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from estiba.cli.session import Session
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_REMOVAL = 10  # seconds
 _NOT_FOUND = 404
 FAILED = 125
 
@@ -105,6 +107,13 @@ class Waiter:
         for event in self._session.client.objects(reply):
             code = int(event["Actor"]["Attributes"].get("exitCode", code))
         return code
+
+    def removed_in_time(self) -> None:
+        """After a start that failed: give the engine a moment to remove the container (it may be too broken for that)."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        if self.buffered() or poll.poll(_REMOVAL * 1000):
+            self.ready()
 
     def until_done(self) -> int:
         """Block until the status is known."""

@@ -68,7 +68,7 @@ def _start_only(session: Session, container: str, *, remove: bool) -> int:
         session.client.post(path("containers", container, "start"))
     except ResponseError as error:
         if waiter is not None:
-            waiter.until_done()
+            waiter.removed_in_time()
         raise _failure(session, error) from None
     finally:
         if waiter is not None:
@@ -140,5 +140,5 @@ def _start(session: Session, container: str, stream: Stream, waiter: Waiter | No
     except ResponseError as error:
         stream.close()
         if waiter is not None:  # with --rm the engine removes it: be sure that it is gone
-            waiter.until_done()
+            waiter.removed_in_time()
         raise _failure(session, error) from None

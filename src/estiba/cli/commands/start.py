@@ -73,7 +73,7 @@ def _start_attached(session: Session, options: Options, container: dict[str, Any
                 session.client.post(path("containers", identity, "start"))
             except ResponseError:
                 if remove:
-                    waiter.until_done()
+                    waiter.removed_in_time()
                 raise
             window = container_window(session, identity) if tty and is_terminal(1) else None
             if window is not None:
