@@ -121,10 +121,30 @@ def group_help(program: str, group: str) -> str:
     )
 
 
+# Docker's verbs that are not here
+_DOCKERS_OWN = (
+    "build",
+    "buildx",
+    "builder",
+    "compose",
+    "context",
+    "login",
+    "logout",
+    "manifest",
+    "plugin",
+    "search",
+    "swarm",
+)
+
+
 def similar(name: str) -> str:
-    """``Did you mean …?`` for a mistyped command, or nothing."""
+    """A hint for a command that is not known: ``Did you mean …?``, or who has it; or nothing."""
     from difflib import get_close_matches
 
+    from estiba.cli.session import default_host
+
+    if name in _DOCKERS_OWN:
+        return f"Estiba has no '{name}' of its own. Docker's command talks to it: docker -H {default_host()} {name}\n\n"
     group, _, word = name.rpartition(" ")
     known = list(GROUPS[group][1]) if group in GROUPS else [*TOP, *GROUPS]
     near = get_close_matches(word, known, 1, 0.7)

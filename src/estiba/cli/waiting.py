@@ -109,7 +109,7 @@ class Waiter:
         return code
 
     def removed_in_time(self) -> None:
-        """After a start that failed: give the engine a moment to remove the container (it may be too broken for that)."""
+        """After a start that failed: give the engine a moment to remove the container (it may be unable to)."""
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
         if self.buffered() or poll.poll(_REMOVAL * 1000):

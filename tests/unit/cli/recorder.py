@@ -36,6 +36,7 @@ class Recorder:
     def __init__(self, replies: dict[str, Any] | None = None) -> None:
         self.replies = {"/json": INSPECT, "/create": {"Id": CONTAINER_ID, "Warnings": []}, **(replies or {})}
         self.output = b""  # what attach and exec answer with
+        self.echo = False  # ... and then all that comes, until its end
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         self.directory = tempfile.mkdtemp(prefix="estiba-recorder-")
         self.path = os.path.join(self.directory, "s")
@@ -109,6 +110,8 @@ class Recorder:
     def _answer(self, peer: socket.socket, method: str, path: str) -> bool:
         if path.endswith("/attach") or path == "/exec/e/start":
             peer.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n" + self.output)
+            while self.echo and (data := peer.recv(1000)):
+                peer.sendall(data)
             return False
         status, reply = (
             200,

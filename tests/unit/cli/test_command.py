@@ -55,6 +55,12 @@ def see(command: str) -> str:
     ("words", "code", "message"),
     [
         ("foo", 1, "estiba: unknown command: estiba foo\n\n" + see("")),
+        (
+            "build .",
+            1,
+            "estiba: unknown command: estiba build\n\nEstiba has no 'build' of its own."
+            " Docker's command talks to it: docker -H unix:///run/estiba.sock build\n\n" + see(""),
+        ),
         ("psx", 1, "estiba: unknown command: estiba psx\n\nDid you mean 'ps'?\n\n" + see("")),
         (
             "container foo",
