@@ -59,7 +59,7 @@ def test_a_command_loads_nothing_heavy(module: str, bare: set[str]) -> None:
 
 
 def test_importing_the_library_loads_nothing_else(bare: set[str]) -> None:
-    assert loaded("import estiba") - bare - {"__future__"} == {"estiba"}
+    assert loaded("import estiba") - bare - {"__future__"} == {"estiba", "estiba.version"}
 
 
 def test_version_is_the_distributions() -> None:
