@@ -221,13 +221,14 @@ int op_clone(struct run *run, const struct operation *operation)
 	return run->stdio & STDIO_TERMINAL && isatty(0) && ioctl(0, TIOCSCTTY, 0) < 0 ? -errno : 0;
 }
 
+/* By system calls: C libraries keep a few signals to themselves, which would stay ignored or blocked as inherited. */
 static void reset_signals(void)
 {
-	sigset_t none;
+	static const char action[64]; /* the kernel's struct: no handler, no flags */
+	static const uint64_t none;
 	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+		syscall(SYS_rt_sigaction, number, action, NULL, sizeof(none));
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
 struct streams {

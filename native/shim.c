@@ -287,15 +287,6 @@ static int loop(void)
 	return shim.finished ? 0 : 1;
 }
 
-/* The C library of whoever spawned this process ignores two signals of its own, and musl would leave that so: every
- * program in a container would inherit it. */
-static void reset_hidden_signals(void)
-{
-	static const char action[64]; /* the kernel's struct: no handler, no flags */
-	for (int number = 32; number <= 34; number++)
-		syscall(SYS_rt_sigaction, number, action, NULL, _NSIG / 8);
-}
-
 static void open_log(void)
 {
 	const char *name = shim.child.log_name;
@@ -314,7 +305,6 @@ static int stay(int is_exec)
 	shim.child = (struct child){.pidfd = -1, .in = -1, .out = -1, .err = -1, .tty = -1, .oom_fd = -1, .oom_count = -1};
 	shim.log.file = -1;
 	prctl(PR_SET_NAME, "estiba-shim");
-	reset_hidden_signals();
 	shim.plan_error = plan_open(FD_PLAN, &shim.plan);
 	if (!shim.plan_error && plan_prepare(&shim.plan, &shim.child, &shim.failure) < 0)
 		shim.plan_error = -EINVAL;

@@ -171,3 +171,9 @@ def test_inspect_is_fast(client: Client, running: str) -> None:
             connection.recv(65536)
             times.append(time.perf_counter() - begin)
     assert sorted(times)[len(times) // 4] < 0.002
+
+
+def test_the_plan_of_a_running_container_leaves_it_alone(client: Client, running: str) -> None:
+    lines = client.raw("GET", f"/estiba/containers/{running}/plan").json["Plan"]
+    assert any("exec" in line for line in lines)
+    assert client("GET", f"/containers/{running}/json").json["State"]["Status"] == "running"

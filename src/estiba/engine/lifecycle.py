@@ -18,7 +18,7 @@ from estiba.engine.container_events import container_event, network_events, volu
 from estiba.engine.restarts import wants_restart
 from estiba.engine.state import Container, Created, Ended, Exited, Health, Removing, Restarting, Running, ended_of
 from estiba.engine.waiting import WaitResult, exit_code
-from estiba.errors import Conflict, EstibaError, NotFound, NotModified, StartFailed
+from estiba.errors import Conflict, EstibaError, NotFound, NotModified, StartFailed, SystemFailure
 from estiba.runtime import monitor
 
 if TYPE_CHECKING:

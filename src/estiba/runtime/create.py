@@ -7,6 +7,7 @@ block for a few milliseconds at most and may be called from any thread.
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
@@ -80,12 +81,16 @@ class Runtime:
     # starting
 
     def plan(self, bundle: Bundle) -> Plan:
-        """The launch plan that a start would execute; for `estiba plan`. Makes and removes the cgroup."""
+        """The launch plan that a start would execute; for `estiba plan`.
+
+        It names descriptors of a cgroup: one of its own, which is removed again, for the container may be running.
+        """
         with ExitStack() as resources:
             numbers = Numbers()
             resources.callback(numbers.owned.close)
-            cgroup = self._make_cgroup(bundle.spec)
-            if cgroup is not None:
+            cgroup = None
+            if bundle.spec.linux.cgroups_path is not None:
+                cgroup = self.cgroups.create(f"{self.cgroups.base}/plan-{secrets.token_hex(8)}", None)
                 resources.callback(cgroup.remove)
             return self._compile(bundle, numbers, cgroup)
 
