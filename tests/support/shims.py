@@ -15,6 +15,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import pytest
 from tests.support.images import busybox_tar
@@ -192,8 +193,14 @@ def bench(directory: Path) -> Iterator[Bench]:
     assert wait_until_clean(before, made.root_id) == {}
 
 
+_KEPT: WeakKeyDictionary[Shim, list[Event]] = WeakKeyDictionary()
+"""Events that came together with the one that a test waited for."""
+
+
 def next_events(shim: Shim, seconds: float = DEADLINE) -> list[Event]:
     """The next events; TimeoutError when there are none in time."""
+    if kept := _KEPT.pop(shim, None):
+        return kept
     if not select.select([shim], [], [], seconds)[0]:
         raise TimeoutError("no event came")
     return shim.read_events()
@@ -203,8 +210,10 @@ def wait_event(shim: Shim, kind: type[Event] | tuple[type[Event], ...], seconds:
     """The first event of a kind; what comes before it is dropped."""
     deadline = time.monotonic() + seconds
     while True:
-        for event in next_events(shim, max(0.0, deadline - time.monotonic())):
+        events = next_events(shim, max(0.0, deadline - time.monotonic()))
+        for number, event in enumerate(events, 1):
             if isinstance(event, kind):
+                _KEPT[shim] = events[number:]
                 return event
 
 
