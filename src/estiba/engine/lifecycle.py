@@ -88,6 +88,9 @@ class Lifecycle:
             except EstibaError as error:
                 self._start_failed(container, error)
                 raise
+            except Exception as error:  # a fault of ours: who waits for this container must not wait for ever
+                self._start_failed(container, SystemFailure(f"cannot start container {container.name}: {error}"))
+                raise
         self._health.begin(container)
 
     def _startable(self, container: Container, *, by_policy: bool) -> Container:
