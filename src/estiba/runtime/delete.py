@@ -28,10 +28,9 @@ def cleanup(directory: Path, cgroups: CgroupDriver, default_cgroup: str) -> None
     Raises SystemFailure if a process can't be got rid of; then the run directory stays, for another try.
     """
     cgroup = cgroups.open(cgroup_path(directory, default_cgroup))
-    if cgroup.exists():
-        if cgroup.processes():
-            cgroup.kill()
-        cgroup.remove()
+    if cgroup.exists() and cgroup.processes():
+        cgroup.kill()
+    cgroup.remove()  # also where a crash left it in some hierarchies only
     remove_run_directory(directory)
 
 
