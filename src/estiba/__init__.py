@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from estiba.client.engines import open as open  # noqa: A004
     from estiba.client.library import Completed as Completed
     from estiba.client.library import Container as Container
+    from estiba.client.library import EngineFace as EngineFace
     from estiba.client.library import Image as Image
     from estiba.client.library import ProcessFailed as ProcessFailed
     from estiba.client.process import Process as Process
@@ -38,6 +39,7 @@ _PUBLIC: dict[str, str] = {
     "Conflict": "estiba.errors",
     "Container": "estiba.client.library",
     "Engine": "estiba.client.engines",
+    "EngineFace": "estiba.client.library",
     "EstibaError": "estiba.errors",
     "Forbidden": "estiba.errors",
     "Image": "estiba.client.library",

@@ -14,6 +14,7 @@ PUBLIC = {
     "Conflict",
     "Container",
     "Engine",
+    "EngineFace",
     "EstibaError",
     "Forbidden",
     "Image",

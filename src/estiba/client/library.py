@@ -10,8 +10,9 @@ Leaving the `with` block removes the containers that were made in it; others run
 from __future__ import annotations
 
 import contextlib
-import io
 import os
+import tarfile
+import tempfile
 import threading
 import time
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from types import TracebackType
-    from typing import Any, Unpack
+    from typing import IO, Any, Unpack
 
     from estiba.client.backend import Backend, ContainerInfo, EventInfo, ImageInfo, VolumeInfo
     from estiba.client.options import Command
@@ -200,20 +201,20 @@ class Container:
 
     def copy_to(self, source: str | os.PathLike[str], directory: str) -> None:
         """Copy a file or directory of this machine into a directory of the container."""
-        import tarfile
-
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.add(source, arcname=Path(source).name)
-        self._backend.copy_in(self.id, directory, [buffer.getvalue()])
+        with tempfile.TemporaryFile() as spool:
+            with tarfile.open(fileobj=spool, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                archive.add(source, arcname=Path(source).name)
+            spool.seek(0)
+            self._backend.copy_in(self.id, directory, _pieces(spool))
 
     def copy_from(self, path: str, directory: str | os.PathLike[str]) -> None:
         """Copy a file or directory of the container into a directory of this machine."""
-        import tarfile
-
-        buffer = io.BytesIO(b"".join(self._backend.copy_out(self.id, path)))
-        with tarfile.open(fileobj=buffer) as archive:
-            archive.extractall(directory, filter="data")
+        with tempfile.TemporaryFile() as spool:
+            for block in self._backend.copy_out(self.id, path):
+                spool.write(block)
+            spool.seek(0)
+            with tarfile.open(fileobj=spool) as archive:
+                archive.extractall(directory, filter="data")
 
     def export(self) -> Iterator[bytes]:
         """Its root file system as a tar, in pieces."""
@@ -471,5 +472,9 @@ def _blocks(archive: str | os.PathLike[str] | Iterable[bytes]) -> Iterable[bytes
 
 def _file_blocks(path: str | os.PathLike[str]) -> Iterator[bytes]:
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            yield block
+        yield from _pieces(file)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(1 << 20):
+        yield block

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
@@ -33,9 +34,10 @@ class Demultiplexer:
         self._lock = threading.Lock()
         self._kept: dict[int, deque[bytes]] = {STDOUT: deque(), STDERR: deque()}
         self._ended = False
+        self.deadline: float | None = None
 
     def read(self, stream: int) -> bytes:
-        """The next piece of a stream; b"" at its end."""
+        """The next piece of a stream; b"" at its end. Raises Timeout at the deadline (monotonic seconds)."""
         while True:
             with self._lock:
                 if self._kept[stream]:
@@ -51,24 +53,31 @@ class Demultiplexer:
                     self._kept[found].append(data)
 
     def _next(self) -> tuple[int, bytes]:
-        try:
-            if not self._framed:
-                return STDOUT, self._connection.recv(_BLOCK)
-            head = self._exactly(8)
-            if not head:
-                return STDOUT, b""
-            return (STDERR if head[0] == STDERR else STDOUT), self._exactly(int.from_bytes(head[4:8], "big"))
-        except OSError:
+        if not self._framed:
+            return STDOUT, self._receive(_BLOCK)
+        head = self._exactly(8)
+        if not head:
             return STDOUT, b""
+        return (STDERR if head[0] == STDERR else STDOUT), self._exactly(int.from_bytes(head[4:8], "big"))
 
     def _exactly(self, size: int) -> bytes:
         data = bytearray()
         while len(data) < size:
-            block = self._connection.recv(size - len(data))
+            block = self._receive(size - len(data))
             if not block:
                 return b""
             data += block
         return bytes(data)
+
+    def _receive(self, size: int) -> bytes:
+        if self.deadline is not None:
+            self._connection.settimeout(max(0.001, self.deadline - time.monotonic()))
+        try:
+            return self._connection.recv(size)
+        except TimeoutError:
+            raise Timeout("the program still runs at the deadline; kill() ends it") from None
+        except OSError:
+            return b""
 
 
 class Output:
@@ -94,13 +103,18 @@ class Output:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode("utf-8", "replace") + "\n"
 
-    def read_bytes(self) -> bytes:
-        """Everything up to the end."""
+    def read_bytes(self, limit: int = -1) -> bytes:
+        """Everything up to the end, or the next `limit` bytes at the most (what is beyond stays to be read)."""
         parts = [self._rest]
+        size = len(self._rest)
         self._rest = b""
-        while data := self._source.read(self._stream):
+        while (limit < 0 or size < limit) and (data := self._source.read(self._stream)):
             parts.append(data)
-        return b"".join(parts)
+            size += len(data)
+        whole = b"".join(parts)
+        if 0 <= limit < len(whole):
+            whole, self._rest = whole[:limit], whole[limit:]
+        return whole
 
     def read(self) -> str:
         """Everything up to the end, as text."""
@@ -150,7 +164,7 @@ class Process:
         close: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
-        source = Demultiplexer(connection, framed=not tty)
+        self._source = source = Demultiplexer(connection, framed=not tty)
         self.stdin = Input(connection) if stdin else None
         self.stdout = Output(source, STDOUT)
         self.stderr = Output(source, STDERR)
@@ -180,17 +194,21 @@ class Process:
 
     def communicate(self, data: str | bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:
         """Send data and end of file, read both outputs to their ends, wait. Raises Timeout."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         sender = threading.Thread(target=self._feed, args=(data,), name="estiba-stdin") if self.stdin else None
         if sender is not None:
             sender.start()
-        self._connection.settimeout(timeout)
+        self._source.deadline = deadline
         try:
             out = self.stdout.read_bytes()
             err = self.stderr.read_bytes()
+            self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except Timeout:
+            self._connection.shutdown(socket.SHUT_RDWR)  # lets a sender go that waits for the program to read
+            raise
         finally:
             if sender is not None:
                 sender.join()
-        self.wait(timeout)
         return out, err
 
     def _feed(self, data: str | bytes | None) -> None:

@@ -61,7 +61,7 @@ class Finding:
 def main(argv: Sequence[str]) -> int:
     """Print the findings; 0 if containers can run here, else 1. argv is what follows `doctor`."""
     parser = argparse.ArgumentParser(prog="estiba doctor", description="Check what this machine can do.")
-    parser.add_argument("--root", type=Path, default=Path(_DEFAULT_ROOT), help="the engine's root directory")
+    parser.add_argument("--root", type=Path, default=Path(os.environ.get("ESTIBA_ROOT", _DEFAULT_ROOT)), help="the engine's root directory")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
     findings = examine(host.detect(), options.root)
@@ -130,7 +130,7 @@ def _namespaces(machine: Host) -> Iterator[Finding]:
     found = machine.features
     detail = "own view of /sys/fs/cgroup" if found.cgroup_namespaces else "--cgroupns=private does not work"
     yield _finding("cgroup namespaces", found.cgroup_namespaces, detail, _KERNEL.format("4.6"))
-    detail = "--userns=auto and private" if found.user_namespaces else "only --userns=host works"
+    detail = "there; not used yet (--userns=host)" if found.user_namespaces else "not there; not used yet"
     fix = "sysctl -w user.max_user_namespaces=15000"
     yield _finding("user namespaces", found.user_namespaces, detail, fix)
 
@@ -167,7 +167,7 @@ def _files(machine: Host, root: Path) -> Iterator[Finding]:
     enough = free >= _LITTLE_SPACE
     yield _finding("disk space", enough, f"{free / (1 << 30):.1f} GiB free in {place}", f"free some space in {place}")
     erofs = machine.features.erofs
-    yield _finding("erofs", erofs, "read-only images" if erofs else "not used yet", "modprobe erofs")
+    yield _finding("erofs", erofs, "there; not used yet" if erofs else "not there; not used yet", "modprobe erofs")
 
 
 def _existing(path: Path) -> Path:
@@ -217,7 +217,7 @@ def _surroundings(machine: Host) -> Iterator[Finding]:
     fix = "reinstall with a C compiler: apt install gcc make && pip install --force-reinstall estiba"
     yield _finding("shim", built, str(shim) if built else f"{shim} is not there", fix, required=True)
     nftables = _has_nftables()
-    detail = "rules for published ports" if nftables else "ports cannot be published"
+    detail = "there; published ports will use it" if nftables else "published ports will need it"
     yield _finding("nftables", nftables, detail, "modprobe nf_tables")
     detail = "containers reach other machines" if machine.ipv4_forwarding else "containers reach this machine only"
     yield _finding("IPv4 forwarding", machine.ipv4_forwarding, detail, "sysctl -w net.ipv4.ip_forward=1")

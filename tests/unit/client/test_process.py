@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,39 @@ def test_a_wait_that_takes_too_long_is_a_timeout(pair: Pair) -> None:
     assert process.poll() is None
     process.kill()
     assert ended.done()
+
+
+def test_one_deadline_holds_for_everything_that_is_read(pair: Pair) -> None:
+    ended = threading.Event()
+
+    def chatter() -> None:
+        while not ended.wait(0.02):
+            try:
+                pair[1].sendall(frame(1, b"x\n"))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    process = Process(pair[0], tty=False, stdin=False, wait=lambda _: None, kill=lambda _: None)
+    began = time.monotonic()
+    with pytest.raises(Timeout):
+        process.communicate(timeout=0.3)
+    assert time.monotonic() - began < 2
+    ended.set()
+    thread.join()
+
+
+def test_no_more_is_read_than_asked_for(pair: Pair) -> None:
+    pair[1].sendall(frame(1, b"0123456789"))
+    pair[1].close()
+    output = Output(Demultiplexer(pair[0], framed=True), 1)
+    assert (output.read_bytes(4), output.read_bytes(4), output.read_bytes(4), output.read_bytes(4)) == (
+        b"0123",
+        b"4567",
+        b"89",
+        b"",
+    )
 
 
 def test_closing_lets_go_of_what_was_made(pair: Pair) -> None:
