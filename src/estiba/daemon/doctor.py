@@ -61,7 +61,8 @@ class Finding:
 def main(argv: Sequence[str]) -> int:
     """Print the findings; 0 if containers can run here, else 1. argv is what follows `doctor`."""
     parser = argparse.ArgumentParser(prog="estiba doctor", description="Check what this machine can do.")
-    parser.add_argument("--root", type=Path, default=Path(os.environ.get("ESTIBA_ROOT", _DEFAULT_ROOT)), help="the engine's root directory")
+    root = Path(os.environ.get("ESTIBA_ROOT", _DEFAULT_ROOT))
+    parser.add_argument("--root", type=Path, default=root, help="the engine's root directory")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(argv)
     findings = examine(host.detect(), options.root)
