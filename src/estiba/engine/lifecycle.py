@@ -148,7 +148,8 @@ class Lifecycle:
         else:
             failed = replace(container, state=Created(exit_code=code, error=error.message))
         self._records.put(failed, network_events(failed, "disconnect"))
-        self._after_end(failed, WaitResult(code))
+        self._waiters.answer(failed.id, ("not-running", "next-exit"), WaitResult(code))
+        self._after_end(failed)
 
     # ending
 
@@ -200,7 +201,6 @@ class Lifecycle:
                 return
             self._health.end(container_id)
             self._execs.container_ended(container_id)
-            self._runtime.cleanup(container_id)
             self._launcher.forget(container_id)
             code = exit_code(wait_status)
             request = self._ends.take(container_id)
@@ -213,9 +213,18 @@ class Lifecycle:
             )
             container = self._with_policy(container, ended)
             self._records.put(container, self._end_events(container, ended, request))
-        # last: the shim then hangs up on its clients, who must find the new state when they look
-        self._shims.drop(container_id)
-        self._after_end(container, WaitResult(code, error), keep=request is not None and request.keep)
+            # now the shim may hang up on its clients, who must find the new state when they look
+            self._shims.drop(container_id)
+            self._waiters.answer(container_id, ("not-running", "next-exit"), WaitResult(code, error))
+            self._clean_up(container_id)
+        self._after_end(container, keep=request is not None and request.keep)
+
+    def _clean_up(self, container_id: str) -> None:
+        """Only after the record: the run directory holds the other account of the end, until that one is safe."""
+        try:
+            self._runtime.cleanup(container_id)
+        except EstibaError as error:
+            log.warning("container %s: %s", container_id, error)
 
     def _with_policy(self, container: Container, ended: Ended) -> Container:
         if not wants_restart(
@@ -241,8 +250,7 @@ class Lifecycle:
         events.append(container_event(container, "die", attributes, time=ended.finished_at))
         return events
 
-    def _after_end(self, container: Container, result: WaitResult, *, keep: bool = False) -> None:
-        self._waiters.answer(container.id, ("not-running", "next-exit"), result)
+    def _after_end(self, container: Container, *, keep: bool = False) -> None:
         if isinstance(container.state, Restarting):
             self.schedule_restart(container)
         elif container.host.auto_remove and not keep:
