@@ -128,8 +128,8 @@ class ContainerRecords:
     def put(self, container: Container, events: Iterable[Event] = ()) -> None:
         """A container as it is from now on."""
         self._write(
-            "UPDATE containers SET name = ?, record = ? WHERE id = ?",
-            (container.name, _encode(container), container.id),
+            "UPDATE containers SET record = ? WHERE id = ?",  # a name that is set would be written to its index again
+            (_encode(container), container.id),
             events,
             before_telling=lambda: self._remember(container),
         )
@@ -142,7 +142,12 @@ class ContainerRecords:
             raise Conflict(f"Error when allocating new name: {name_conflict(name, owner)}")
         renamed = msgspec.structs.replace(container, name=name)
         try:
-            self.put(renamed, events)
+            self._write(
+                "UPDATE containers SET name = ?, record = ? WHERE id = ?",
+                (name, _encode(renamed), container.id),
+                events,
+                before_telling=lambda: self._remember(renamed),
+            )
         except BaseException:
             with self._guard:
                 self._by_name.pop(name, None)
