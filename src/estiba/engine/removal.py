@@ -1,11 +1,12 @@
-"""Removing containers: first the record says so, then everything it owned goes, at last the record itself.
+"""Removing containers so that no crash leaves half of one: what has no record is nobody's, removed at the next start.
 
-An engine that finds a record in the state `removing` finishes the removal, so that no crash leaves half of one.
+So the record goes first, then the files. Where anonymous volumes go along, the record says `removing` before, and an
+engine that finds that finishes the removal.
 """
 
 from __future__ import annotations
 
-import shutil
+import logging
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from estiba.engine.waiting import ExpectedEnds, Waiters
     from estiba.runtime.create import Runtime
 
+log = logging.getLogger("estiba.removal")
+
 
 class Removal:
     """Removes containers and what they own."""
@@ -48,6 +51,7 @@ class Removal:
         runtime: Runtime,
         snapshots: Snapshots,
         directory: Callable[[str], Path],
+        discard: Callable[[Path], None],
         remove_volume: Callable[[str], None],
         workers: Executor,
     ) -> None:
@@ -61,6 +65,7 @@ class Removal:
         self._runtime = runtime
         self._snapshots = snapshots
         self._directory = directory
+        self._discard = discard
         self._remove_volume = remove_volume
         self._workers = workers
 
@@ -114,12 +119,10 @@ class Removal:
     def _remove_now(self, container: Container, *, volumes: bool) -> None:
         ended = ended_of(container.state)
         owned = [mount.name for mount in container.mounts if mount.anonymous] if volumes else []
-        if owned or not isinstance(container.state, Removing):
+        if owned:
             self._records.put(replace(container, state=Removing(ended=ended)))
         try:
             self._runtime.cleanup(container.id)
-            self._snapshots.remove(container.id)
-            shutil.rmtree(self._directory(container.id), ignore_errors=True)
         except (OSError, EstibaError) as error:
             self._records.put(replace(container, state=Dead(ended=replace(ended, error=str(error)))))
             raise SystemFailure(f"cannot remove container {container.name}: {error}; try again") from error
@@ -127,12 +130,20 @@ class Removal:
         self._execs.container_removed(container.id)
         self._records.remove(container, [container_event(container, "destroy")])
         try:
+            self._discard_files(container.id)
             for name in owned:
                 with suppress(Conflict, NotFound):  # another container has it by now (--volumes-from), or it is gone
                     self._remove_volume(name)
         finally:
             result = WaitResult(ended.exit_code)
             self._waiters.answer(container.id, ("removed", "not-running", "next-exit"), result)
+
+    def _discard_files(self, container_id: str) -> None:
+        try:
+            self._snapshots.remove(container_id)
+            self._discard(self._directory(container_id))
+        except (OSError, EstibaError) as error:
+            log.warning("files of the removed container %s go at the engine's next start: %s", container_id, error)
 
 
 def _obstacle(container: Container) -> str:

@@ -164,6 +164,7 @@ def _removal(places: Places, storage: Storage, machinery: Machinery, execs: Exec
         runtime=machinery.runtime,
         snapshots=storage.snapshots,
         directory=places.container,
+        discard=storage.layers.trash.discard,
         remove_volume=storage.volumes.remove,
         workers=machinery.workers,
     )
