@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, cast
 
 from estiba.api import wire
-from estiba.api.bodies import read_json
+from estiba.api.bodies import DECODED_BYTES, read_json
 from estiba.api.http import Reply
 from estiba.engine.config import ContainerConfig
 from estiba.errors import InvalidArgument
@@ -104,9 +104,9 @@ async def export(api: Api, exchange: Exchange) -> None:
 async def commit(api: Api, exchange: Exchange) -> Reply:
     """POST /commit"""
     query = exchange.request.query
-    body = await read_json(exchange)
+    body = await read_json(exchange, limit=DECODED_BYTES)
     config = wire.convert(wire.decode_json(body), ContainerConfig, "Config") if body else None
-    image_id = await api.transfer(
+    image_id = await api.work(
         api.engine.containers.commit,
         query.text("container"),
         repository=query.text("repo"),

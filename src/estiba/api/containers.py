@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NO_CONTENT = Reply(204)
 _EARLY_WAIT_HEADERS = (1, 30)
+_MOST_DIGITS = 20
 
 
 class CreateRequest(ContainerConfig, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ async def create(api: Api, exchange: Exchange) -> Reply:
     """POST /containers/create"""
     query = exchange.request.query
     body = await read_json(exchange, required=True)
-    made = await api.run(_create, api.engine, body, query.text("name"), query.text("platform"))
+    made = await api.work(_create, api.engine, body, query.text("name"), query.text("platform"))
     return Reply(201, made)
 
 
@@ -75,7 +76,7 @@ async def inspect(api: Api, exchange: Exchange) -> Reply:
     """GET /containers/ID/json"""
     size = exchange.request.query.boolean("size")
     # sizes are counted file by file
-    call = api.transfer if size else api.run
+    call = api.work if size else api.run
     return Reply(200, await call(_inspect, api.engine, exchange.name, size))
 
 
@@ -113,7 +114,7 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
     filters = query.filters()
     limit = query.integer("limit") or 0
     every, size = query.boolean("all"), query.boolean("size")
-    call = api.transfer if size else api.run
+    call = api.work if size else api.run
     return Reply(200, await call(_list, api.engine, every, limit, filters, size))
 
 
@@ -194,7 +195,7 @@ def terminal_size(exchange: Exchange) -> tuple[int, int]:
         text = exchange.request.query.text(key)
         if not text.isascii() or not text.removeprefix("-").isdigit():
             raise InvalidArgument(f'invalid resize {word} "{text}": invalid syntax')
-        if not 0 <= int(text) < 1 << 32:
+        if len(text) > _MOST_DIGITS or not 0 <= int(text) < 1 << 32:
             raise InvalidArgument(f'invalid resize {word} "{text}": value out of range')
         sizes.append(min(int(text), 0xFFFF))
     return sizes[0], sizes[1]
@@ -215,14 +216,14 @@ async def top(api: Api, exchange: Exchange) -> Reply:
 
 async def changes(api: Api, exchange: Exchange) -> Reply:
     """GET /containers/ID/changes"""
-    found = await api.transfer(api.engine.containers.files.changes, exchange.name)
+    found = await api.work(api.engine.containers.files.changes, exchange.name)
     shown = [{"Path": change.path, "Kind": change.kind} for change in found]
     return Reply(200, wire.encode(shown or None))
 
 
 async def prune(api: Api, exchange: Exchange) -> Reply:
     """POST /containers/prune"""
-    pruned = await api.transfer(api.engine.containers.prune, exchange.request.query.filters())
+    pruned = await api.work(api.engine.containers.prune, exchange.request.query.filters())
     shown = {"ContainersDeleted": list(pruned.removed) or None, "SpaceReclaimed": pruned.reclaimed}
     return Reply(200, wire.encode(shown))
 

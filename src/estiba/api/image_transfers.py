@@ -71,7 +71,7 @@ async def create(api: Api, exchange: Exchange) -> None:
 async def _pull(api: Api, exchange: Exchange) -> None:
     query = exchange.request.query
     name, tag = query.text("fromImage"), query.text("tag")
-    await api.transfer(api.engine.images.pull, name, tag)
+    await api.work(api.engine.images.pull, name, tag)
     reference = parse(name)
     tagged = reference.with_tag(tag) if tag else reference.with_default_tag()
     await _end_with(exchange, {"status": f"Status: Image is up to date for {tagged.familiar}"})

@@ -69,7 +69,7 @@ async def tag(api: Api, exchange: Exchange) -> Reply:
 async def remove(api: Api, exchange: Exchange) -> Reply:
     """DELETE /images/NAME"""
     query = exchange.request.query
-    removals = await api.transfer(
+    removals = await api.work(
         api.engine.images.remove, exchange.name, force=query.boolean("force"), prune=not query.boolean("noprune")
     )
     return Reply(200, wire.encode(show_removals(removals)))
@@ -77,6 +77,6 @@ async def remove(api: Api, exchange: Exchange) -> Reply:
 
 async def prune(api: Api, exchange: Exchange) -> Reply:
     """POST /images/prune"""
-    pruned = await api.transfer(api.engine.images.prune, exchange.request.query.filters())
+    pruned = await api.work(api.engine.images.prune, exchange.request.query.filters())
     removed = show_removals(pruned.removals)
     return Reply(200, wire.encode({"ImagesDeleted": removed or None, "SpaceReclaimed": pruned.reclaimed}))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Api", "Exchange"], Awaitable["Reply | None"]]
 
-_VERSION = re.compile(r"/v([0-9.]+)(/.*)", re.DOTALL)
+_VERSION = re.compile(r"/v([0-9.]{1,20})(/.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,11 @@ log = logging.getLogger("estiba.api")
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# threads exist only while they are needed
 SHORT_THREADS = 16
-# threads exist only while they are needed; a stalled client holds one
+WORK_THREADS = 32
+STREAM_THREADS = 16
+# a stalled client holds one, and so may keep others' transfers waiting, but nothing else
 TRANSFER_THREADS = 64
 
 _NEWEST = tuple(int(part) for part in API_VERSION.split("."))
@@ -59,6 +62,8 @@ class Api:
         self.event_listeners = 0
         self._router = Router(ROUTES)
         self._short = ThreadPoolExecutor(SHORT_THREADS, "estiba-api")
+        self._work = ThreadPoolExecutor(WORK_THREADS, "estiba-work")
+        self._streams = ThreadPoolExecutor(STREAM_THREADS, "estiba-stream")
         self._transfers = ThreadPoolExecutor(TRANSFER_THREADS, "estiba-transfer")
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: set[Connection] = set()
@@ -71,8 +76,13 @@ class Api:
         call = functools.partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._short, call)
 
+    async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call that takes as long as it takes, but waits for no client."""
+        call = functools.partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._work, call)
+
     async def transfer(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A call that moves a client's bytes, or takes as long as it takes, on a thread of the larger pool."""
+        """A call that moves a client's bytes, as fast as the client does."""
         call = functools.partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._transfers, call)
 
@@ -93,10 +103,7 @@ class Api:
             await asyncio.wait(self._attaching)
 
     async def give(self, taken: Taken, function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call what the taken connection is given to; when it refuses, hang up: the head has been sent.
-
-        The call may write to the client before it returns, and so take as long as that reads.
-        """
+        """Call what the taken connection is given to; when it refuses, hang up: the head has been sent."""
 
         def call() -> None:
             # here and not in the loop: a cancelled handler does not know who owns the descriptor
@@ -109,7 +116,8 @@ class Api:
                 taken.close()
                 raise
 
-        await self.transfer(call)
+        # of its own: starts wait for attachments to be registered, and so must not wait for stalled transfers
+        await asyncio.get_running_loop().run_in_executor(self._streams, call)
 
     @staticmethod
     @contextmanager
@@ -153,8 +161,8 @@ class Api:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await asyncio.to_thread(self._short.shutdown)
-        await asyncio.to_thread(self._transfers.shutdown)
+        for pool in (self._short, self._work, self._streams, self._transfers):
+            await asyncio.to_thread(pool.shutdown)
 
     # ---- requests ----
 

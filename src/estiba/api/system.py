@@ -58,4 +58,4 @@ async def disk_usage(api: Api, exchange: Exchange) -> Reply:
     for kind in kinds:
         if kind not in KINDS:
             raise InvalidArgument(f"unknown object type: {kind}")
-    return Reply(200, await api.transfer(_disk_usage, api.engine, kinds))
+    return Reply(200, await api.work(_disk_usage, api.engine, kinds))

@@ -64,12 +64,12 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
 async def remove(api: Api, exchange: Exchange) -> Reply:
     """DELETE /volumes/NAME"""
     # the data of a volume may be large
-    await api.transfer(api.engine.volumes.remove, exchange.name, force=exchange.request.query.boolean("force"))
+    await api.work(api.engine.volumes.remove, exchange.name, force=exchange.request.query.boolean("force"))
     return Reply(204)
 
 
 async def prune(api: Api, exchange: Exchange) -> Reply:
     """POST /volumes/prune"""
-    pruned = await api.transfer(api.engine.volumes.prune, exchange.request.query.filters())
+    pruned = await api.work(api.engine.volumes.prune, exchange.request.query.filters())
     shown = {"VolumesDeleted": list(pruned.removed), "SpaceReclaimed": pruned.reclaimed}
     return Reply(200, wire.encode(shown))

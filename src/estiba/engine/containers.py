@@ -198,7 +198,7 @@ class Containers:
         for container in self._records.all():
             if not isinstance(container.state, Created | Exited):
                 continue
-            if until is not None and container.created > until * 1e9:
+            if until is not None and container.created > until:
                 continue
             if not prune_labels_match(container.config.labels, filters):
                 continue

@@ -5,12 +5,11 @@ and-ed), keys are and-ed (Engine API v1.51).
 from __future__ import annotations
 
 import re
-import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from estiba.engine.state import Created, Dead, Exited, Removing, Restarting, Running, ended_of
 from estiba.errors import InvalidArgument, NotFound
+from estiba.images.durations import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -86,29 +85,14 @@ def name_matches(name: str, patterns: Iterable[str]) -> bool:
     return False
 
 
-def until_time(filters: Filters) -> float | None:
-    """The time of an `until` filter, in seconds since the epoch; raises InvalidArgument for what is no time."""
+def until_time(filters: Filters) -> int | None:
+    """The time of an `until` filter, in ns since the epoch; raises InvalidArgument for what is no time."""
     values = filters.get("until")
     if not values:
         return None
     if len(values) > 1:
         raise InvalidArgument("more than one until filter specified")
-    return parse_until(values[0])
-
-
-def parse_until(text: str) -> float:
-    """A duration before now (10m, 1h30m), unix seconds, or an RFC 3339 date or time."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if re.fullmatch(r"([0-9.]+(ns|us|µs|ms|s|m|h))+", text):
-        scale = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-        parts = re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h)", text)
-        return time.time() - sum(float(number) * scale[unit] for number, unit in parts)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument(f'failed to parse value as time or duration: "{text}"') from None
-    return moment.timestamp()
+    return parse_moment(values[0])
 
 
 class ContainerFilter:

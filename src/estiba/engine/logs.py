@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from estiba.engine.shims import Shims
     from estiba.runtime.create import Runtime
     from estiba.runtime.monitor import Attachment, Shim
+
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmg]?)b?")
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,10 @@ def parse_size(text: str) -> int:
     """Bytes of `20m`, `1g`, `500`; -1 for `-1`. Raises ValueError."""
     if text.strip() == "-1":
         return -1
-    units = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-    lowered = text.strip().lower().removesuffix("b")
-    number, unit = (lowered[:-1], units[lowered[-1]]) if lowered and lowered[-1] in units else (lowered, 1)
-    return int(float(number) * unit)
+    match = _SIZE.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"no size: {text[:32]!r}")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def _details(container: Container) -> bytes:

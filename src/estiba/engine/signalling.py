@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from estiba.runtime.create import Runtime
 
 DEFAULT_TIMEOUT = 10
+LONGEST_TIMEOUT = 1 << 31
 
 
 class Signalling:
@@ -185,10 +186,10 @@ class Signalling:
             raise InvalidArgument(f"cannot stop container: {reference}: {error}") from None
 
     def _timeout(self, container: Container, asked: int | None) -> int:
-        if asked is not None:
-            return asked
-        configured = container.config.stop_timeout
-        return DEFAULT_TIMEOUT if configured is None else configured
+        if asked is None:
+            configured = container.config.stop_timeout
+            asked = DEFAULT_TIMEOUT if configured is None else configured
+        return min(asked, LONGEST_TIMEOUT)
 
     def _cgroup(self, container: Container) -> Cgroup:
         return self._runtime.cgroup(container.id)

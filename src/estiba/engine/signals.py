@@ -20,9 +20,9 @@ _NUMBERS: Final = {
 def parse_signal(text: str) -> int:
     """The number of `9`, `KILL`, `SIGKILL`, `kill`, `RTMIN+3`. Raises InvalidArgument."""
     if text.isascii() and text.isdecimal():
-        number = int(text)
-        if 0 < number <= _HIGHEST:
-            return number
+        digits = text.lstrip("0")
+        if digits and len(digits) <= len(str(_HIGHEST)) and int(digits) <= _HIGHEST:
+            return int(digits)
         raise InvalidArgument(f"invalid signal: {text}")
     found = _NUMBERS.get(text.upper().removeprefix("SIG"))
     if found is None:

@@ -43,7 +43,10 @@ def apply_changes(defaults: Defaults, changes: Iterable[str]) -> Defaults:
     command_set = False
     for word, rest in instructions:
         name = word.upper()
-        values = _CHANGES[name](defaults, rest.strip())
+        try:
+            values = _CHANGES[name](defaults, rest.strip())
+        except RecursionError:
+            raise InvalidArgument(f"cannot apply the change {word}: its substitutions are nested too deeply") from None
         command_set = command_set or name == "CMD"
         if name == "ENTRYPOINT" and not command_set:
             values["cmd"] = None  # the image's command was meant for its own entrypoint
@@ -215,7 +218,7 @@ def _stopsignal(defaults: Defaults, text: str) -> dict[str, object]:
 def is_signal(text: str) -> bool:
     """Whether it names a signal: a number above 0, KILL, SIGKILL or RTMIN+3, in any case."""
     if text.isascii() and text.isdigit():
-        return int(text) > 0
+        return text.strip("0") != ""
     name = text.upper().removeprefix("SIG")
     real_time = re.fullmatch(r"RTM(IN\+|AX-)(\d{1,2})", name)
     if real_time:

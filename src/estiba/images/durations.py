@@ -18,10 +18,11 @@ _UNITS = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+# no more digits than 64 bits need: converting a long text takes long
+_PART = re.compile(r"(\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)?")
 _SHORTER = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m-%d")
-_UNIX = re.compile(r"(-?\d+)(?:\.(\d{1,9}))?")
+_UNIX = re.compile(r"(-?\d{1,18})(?:\.(\d{1,9})\d*)?", re.ASCII)
 
 
 def parse_duration(text: str) -> int:
@@ -54,9 +55,9 @@ def parse_time(text: str) -> int:
         raise InvalidArgument(f"cannot read the time {text!r}")
     try:
         moment = datetime.fromisoformat(match.group(1) + (match.group(3) or "+00:00").upper().replace("Z", "+00:00"))
-    except ValueError as error:
+        days = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidArgument(f"cannot read the time {text!r}: {error}") from None
-    days = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     seconds = days.days * 86_400 + days.seconds
     return seconds * 1_000_000_000 + int((match.group(2) or "").ljust(9, "0") or "0")
 
@@ -79,7 +80,7 @@ def parse_moment(text: str, now_ns: int | None = None) -> int:
     for form in ("%Y-%m-%dT%H:%M:%S", *_SHORTER):
         try:
             return int(datetime.strptime(text, form).astimezone().timestamp()) * 1_000_000_000
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
     raise InvalidArgument(f'failed to parse value as time or duration: "{text}"')
 

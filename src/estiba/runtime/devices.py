@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Below /dev, these belong to the container itself and are never taken from the host.
 _OWN: Final = frozenset({"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"})
-_RULE: Final = re.compile(r"([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})")
+_RULE: Final = re.compile(r"([acb]) ([0-9]{1,10}|\*):([0-9]{1,10}|\*) ([rwm]{1,3})")
 _ACCESS_BITS: Final = {"m": 1, "r": 2, "w": 4}
 
 DENY_ALL: Final = DeviceCgroup(allow=False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from estiba.engine.logs import parse_size
 from estiba.engine.request.mounts import check_tmpfs_targets, from_request
@@ -15,6 +18,8 @@ from estiba.engine.spec.security import check_capabilities, parse_security_optio
 from estiba.errors import InvalidArgument, Unsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from estiba.engine.config import (
         ContainerConfig,
         HealthCheck,
@@ -32,6 +37,9 @@ _LOG_OPTIONS: Final = frozenset(
 )
 _RUNTIMES: Final = ("", "runc", "io.containerd.runc.v2", "estiba")
 _MILLISECOND: Final = 1_000_000
+_NUL: Final = b"\\u0000"  # as JSON has it, where it may also be six characters of text
+
+_encode = msgspec.json.Encoder().encode
 
 
 def check_request(config: ContainerConfig, host: HostConfig, networking: NetworkingConfig, machine: Host) -> list[str]:
@@ -39,6 +47,7 @@ def check_request(config: ContainerConfig, host: HostConfig, networking: Network
 
     Raises InvalidArgument, or Unsupported for what Estiba cannot do yet.
     """
+    check_text(config, host, networking)
     check_network_mode(config, host)
     _check_config(config)
     if host.auto_remove and host.restart_policy.name not in ("", "no"):
@@ -51,6 +60,28 @@ def check_request(config: ContainerConfig, host: HostConfig, networking: Network
     check_tmpfs_targets(host.tmpfs)
     check_log(host.log_config)
     return warnings + _security_warnings(host, machine)
+
+
+def check_text(*requests: msgspec.Struct) -> None:
+    """Raises InvalidArgument for what no path, variable or record can hold: NUL, and half of a surrogate pair."""
+    for request in requests:
+        try:
+            encoded = _encode(request)
+        except UnicodeEncodeError:
+            raise InvalidArgument("cannot use text that is not Unicode: it has half of a surrogate pair") from None
+        if _NUL in encoded and any("\0" in text for text in _texts(msgspec.to_builtins(request))):
+            raise InvalidArgument("cannot use text with a NUL character")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for pair in value.items():
+            yield from _texts(list(pair))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def check_create(completed: Completed) -> None:
@@ -166,7 +197,7 @@ def _check_rotation(size: str | None, files: str | None) -> None:
         if count != -1 and count <= 0:
             raise InvalidArgument("max-size must be a positive number")
     if files is not None:
-        if not (files.isascii() and files.removeprefix("-").isdecimal()):
+        if not re.fullmatch(r"-?[0-9]{1,9}", files):
             raise InvalidArgument(f'strconv.Atoi: parsing "{files}": invalid syntax')
         if int(files) < 1:
             raise InvalidArgument("max-file cannot be less than 1")
