@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("estiba.loop")
 
+# epoll_wait(2) takes milliseconds as an int: not even 25 days
+_LONGEST_PAUSE = 3600.0
+
 
 class Timer:
     """A call in the future; `cancel()` makes it not happen."""
@@ -106,7 +109,9 @@ class Loop:
         with self._lock:
             while self._timers and self._timers[0][2].cancelled:
                 heapq.heappop(self._timers)
-            return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+            if not self._timers:
+                return None
+            return min(max(0.0, self._timers[0][0] - time.monotonic()), _LONGEST_PAUSE)
 
     def _run_due(self) -> None:
         now = time.monotonic()

@@ -65,6 +65,14 @@ def test_a_timer_set_by_a_callback_fires(loop: Loop) -> None:
     assert done.wait(DEADLINE)
 
 
+def test_a_timer_far_away_does_no_harm(loop: Loop) -> None:
+    done = threading.Event()
+    loop.call_later(1e30, done.set).cancel()
+    loop.call_later(40 * 86400, lambda: None)  # more than epoll_wait(2) can wait at once
+    loop.call_later(0.01, lambda: loop.call_later(0.01, done.set))
+    assert done.wait(DEADLINE)
+
+
 def test_a_failing_callback_is_logged_and_the_loop_goes_on(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     done = threading.Event()
 
