@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.api.client import EngineProcess
+from tests.e2e.hostile import look
 from tests.support.command import Command, docker_command
 from tests.support.images import busybox_tar
 
@@ -70,3 +71,15 @@ def attack(tmp_path_factory: pytest.TempPathFactory) -> str:
     source = Path(__file__).with_name("native") / "attack.c"
     subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, source], check=True)
     return str(program)
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Path]:
+    """A directory of the host that nothing in a container may touch; compared at the end."""
+    directory = tmp_path / "canary"
+    directory.mkdir(mode=0o700)
+    (directory / "secret").write_text("of the host\n")
+    (directory / "secret").chmod(0o600)
+    before = look(directory)
+    yield directory
+    assert look(directory) == before

@@ -8,6 +8,7 @@ from typing import Final
 from estiba.linux.libc import LIBC, failure
 
 # <linux/magic.h>
+PROC: Final = 0x9FA0
 TMPFS: Final = 0x01021994
 _ROOM: Final = 256  # struct statfs has 120 bytes, the first of which are f_type
 

@@ -29,6 +29,10 @@ _IN_PROC: Final = (
     "create mountpoint for {0} mount: check proc-safety of {0} mount: "
     '"{0}" cannot be mounted because it is inside /proc'
 )
+_NOT_PROC: Final = (
+    "create mountpoint for {0} mount: check proc-safety of {0} mount: "
+    '"{0}" cannot be mounted because it is not of type proc'
+)
 _ESCAPED: Final = (
     "current working directory is outside of container mount namespace root -- possible container breakout detected"
 )
@@ -74,8 +78,13 @@ def refused(text: str, *, is_exec: bool = False) -> StartFailed:
 
 
 def refused_in_proc(source: str | None, destination: str) -> StartFailed:
-    """A mount on or below /proc."""
+    """A mount below /proc."""
     return _failure(START + _mounting(source or "", destination) + _IN_PROC.format(destination))
+
+
+def refused_as_proc(source: str | None, destination: str) -> StartFailed:
+    """A mount on /proc that is none of procfs."""
+    return _failure(START + _mounting(source or "", destination) + _NOT_PROC.format(destination))
 
 
 def explain(

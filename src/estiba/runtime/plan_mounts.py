@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from estiba.errors import InvalidArgument, Unsupported
 from estiba.linux import overlay
+from estiba.linux.statfs import PROC, file_system_type
 from estiba.runtime import plan_options
-from estiba.runtime.plan_explain import refused_in_proc
+from estiba.runtime.plan_explain import refused_as_proc, refused_in_proc
 from estiba.runtime.plan_operations import (
     ATTACH_CREATE,
     ATTACH_LIKE,
@@ -44,6 +45,7 @@ _COVERABLE = frozenset(
     {f"/proc/{name}" for name in _COVERABLE_NAMES} | {"/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled"}
 )
 _NEW_SLOT: Final = 0
+_PROC_ROOT_INODE: Final = 1
 _CGROUP_TMPFS: Final = ("nosuid", "nodev", "noexec", "mode=755")
 
 
@@ -212,10 +214,26 @@ def _check_destination(mount: Mount, options: Options) -> None:
     """Refuse what cannot be meant. Links of the image that lead into /proc are refused by the shim."""
     path = mount.destination
     _checked(path)
-    if "proc" in path and os.path.normpath(path).startswith("/proc/") and path not in _COVERABLE:
-        raise refused_in_proc(mount.source, path)
+    if "proc" in path:
+        clean = os.path.normpath(f"/{path.lstrip('/')}")
+        if clean.startswith("/proc/") and path not in _COVERABLE:
+            raise refused_in_proc(mount.source, path)
+        if clean == "/proc" and mount.type != "proc" and not (options.bind and _is_proc(mount.source or "")):
+            raise refused_as_proc(mount.source, path)
     if not options.bind and not mount.type:
         raise InvalidArgument(f"the mount at {path} has no type")
+
+
+def _is_proc(path: str) -> bool:
+    """Whether this is the root of a procfs."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return file_system_type(descriptor) == PROC and os.fstat(descriptor).st_ino == _PROC_ROOT_INODE
+    finally:
+        os.close(descriptor)
 
 
 @functools.lru_cache(maxsize=1024)

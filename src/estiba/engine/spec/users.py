@@ -6,6 +6,7 @@ always an id, never a name; lines that are not whole are skipped, so that none m
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -50,11 +51,11 @@ class _Account:
 
 @dataclass(frozen=True)
 class _Group:
-    """A line of group(5)."""
+    """A line of group(5); members as they stand there, separated by commas."""
 
     name: str
     gid: int
-    members: tuple[str, ...]
+    members: str
 
 
 def resolve_user(root: int, user: str, group_add: Iterable[str]) -> User:
@@ -66,20 +67,20 @@ def resolve_user(root: int, user: str, group_add: Iterable[str]) -> User:
     Raises UnknownUser, InvalidArgument for an id out of range.
     """
     name, _, group = user.partition(":")
-    accounts = list(_accounts(root))
-    account = _find_account(accounts, name)
+    account = _find_account(_accounts(root), name)
     added = list(group_add)
-    groups = list(_groups(root)) if group or added or account.name else []
-    gid = _find_group(groups, group) if group else account.gid
-    listed = [] if group or not account.name else [entry.gid for entry in groups if account.name in entry.members]
-    numbers = (gid, *listed, *dict.fromkeys(_find_group(groups, extra) for extra in added))
+    wanted = {word for word in (group, *added) if word and _number(word) is None}
+    member = "" if group else account.name
+    by_name, listed = _scan_groups(root, wanted, member) if wanted or member else ({}, [])
+    gid = _group_id(group, by_name) if group else account.gid
+    numbers = (gid, *listed, *dict.fromkeys(_group_id(extra, by_name) for extra in added))
     if len(numbers) > MOST_GROUPS:
         raise InvalidArgument(f"user {name or 'root'} is in {len(numbers)} groups, {MOST_GROUPS} are the most")
-    home = next((entry.home for entry in accounts if entry.uid == account.uid), "/")
+    home = next((entry.home for entry in _accounts(root) if entry.uid == account.uid), "/")
     return User(uid=account.uid, gid=gid, groups=numbers, home=home)
 
 
-def _find_account(accounts: list[_Account], name: str) -> _Account:
+def _find_account(accounts: Iterable[_Account], name: str) -> _Account:
     number = _number(name) if name else 0
     if number is not None:
         return next((account for account in accounts if account.uid == number), _Account("", number, 0, "/"))
@@ -89,14 +90,25 @@ def _find_account(accounts: list[_Account], name: str) -> _Account:
     raise UnknownUser(f"unable to find user {name}: no matching entries in passwd file")
 
 
-def _find_group(groups: list[_Group], name: str) -> int:
+def _scan_groups(root: int, wanted: set[str], member: str) -> tuple[dict[str, int], list[int]]:
+    """The ids of the wanted groups by name, the first of each name, and those of all groups with this member."""
+    by_name: dict[str, int] = {}
+    listed: list[int] = []
+    for group in _groups(root):
+        if group.name in wanted:
+            by_name.setdefault(group.name, group.gid)
+        if member and f",{member}," in f",{group.members},":
+            listed.append(group.gid)
+    return by_name, listed
+
+
+def _group_id(name: str, by_name: dict[str, int]) -> int:
     number = _number(name)
-    if number is not None:
-        return number
-    for group in groups:
-        if group.name == name:
-            return group.gid
-    raise UnknownUser(f"unable to find group {name}: no matching entries in group file")
+    if number is None:
+        number = by_name.get(name)
+    if number is None:
+        raise UnknownUser(f"unable to find group {name}: no matching entries in group file")
+    return number
 
 
 def _number(text: str) -> int | None:
@@ -120,7 +132,7 @@ def _groups(root: int) -> Iterator[_Group]:
     for line in _lines(root, "etc/group"):
         fields = line.split(":")
         if len(fields) >= 3 and fields[0] and _is_id(fields[2]):
-            yield _Group(fields[0], int(fields[2]), tuple(fields[3].split(",")) if len(fields) > 3 else ())
+            yield _Group(fields[0], int(fields[2]), fields[3] if len(fields) > 3 else "")
 
 
 def _is_id(text: str) -> bool:
@@ -138,10 +150,10 @@ def _lines(root: int, path: str) -> Iterator[str]:
             return
         # opened anew only now that it is known to be a file: opening a device has effects of its own
         with open(f"/proc/self/fd/{found}", "rb") as file:
-            content = file.read(MOST_BYTES)
+            content = io.BytesIO(file.read(MOST_BYTES))
     except OSError:
         return
     finally:
         os.close(found)
-    for line in content.split(b"\n"):
+    for line in content:  # one at a time: four million empty ones are no list
         yield line.decode("utf-8", "surrogateescape").strip()
