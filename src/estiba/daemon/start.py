@@ -11,6 +11,7 @@ import socket
 import sys
 
 from estiba.errors import SystemFailure
+from estiba.store.roots import root_id
 
 DEFAULT_ROOT = "/var/lib/estiba"
 DEFAULT_RUN_DIR = "/run/estiba"
@@ -63,8 +64,7 @@ def default_socket() -> str:
         os.makedirs(root, 0o710)
         status = os.stat(root)
     run_dir = os.environ.get("ESTIBA_RUN_DIR") or DEFAULT_RUN_DIR
-    # as engine.make_places names it
-    return f"{run_dir}/{(status.st_dev << 32 ^ status.st_ino) & 0xFFFFFFFF:08x}/estiba.sock"
+    return f"{run_dir}/{root_id(status)}/estiba.sock"
 
 
 def _answers(path: str) -> bool:

@@ -16,6 +16,7 @@ from estiba.engine.places import Places
 from estiba.engine.wiring import wire
 from estiba.errors import Conflict, SystemFailure
 from estiba.store.locks import RootLock
+from estiba.store.roots import root_id
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -96,11 +97,10 @@ def make_places(root: Path, run: Path) -> Places:
         (root / name).mkdir(mode=0o710, exist_ok=True)
     run.mkdir(mode=0o711, parents=True, exist_ok=True)
     if root == DEFAULT_ROOT:
-        root_id, run_dir = "default", run
+        identity, run_dir = "default", run
     else:
-        status = root.stat()
-        root_id = f"{(status.st_dev << 32 ^ status.st_ino) & 0xFFFFFFFF:08x}"
-        run_dir = run / root_id
+        identity = root_id(root.stat())
+        run_dir = run / identity
     for directory in (run_dir, run_dir / "rootfs", run_dir / "c"):
         directory.mkdir(mode=0o700, exist_ok=True)
-    return Places(root=root, run_dir=run_dir, root_id=root_id)
+    return Places(root=root, run_dir=run_dir, root_id=identity)
