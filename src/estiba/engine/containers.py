@@ -174,8 +174,6 @@ class Containers:
         new = name.removeprefix("/")
         if not new:
             raise InvalidArgument("Neither old nor new names may be empty")
-        if new == container.name:
-            raise InvalidArgument("Renaming a container with the same name as its current name")
         try:
             check_container_name(new)
         except InvalidArgument as error:
@@ -183,6 +181,8 @@ class Containers:
             raise InvalidArgument(f"Error when allocating new name: {message}") from None
         with self._records.lock(container.id):
             current = self._records.current(container.id)
+            if new == current.name:
+                raise InvalidArgument("Renaming a container with the same name as its current name")
             event = container_event(replace(current, name=new), "rename", {"oldName": f"/{current.name}"})
             self._records.rename(current, new, [event])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import msgspec
 from estiba.engine.attachments import parse_detach_keys
 from estiba.engine.config import ExecConfig
 from estiba.engine.container_events import container_event
+from estiba.engine.request.validate import check_text
 from estiba.engine.state import Container, Restarting, Running
 from estiba.engine.waiting import exit_code
 from estiba.errors import Conflict, EstibaError, InvalidArgument, NotFound, StartFailed, SystemFailure
@@ -75,6 +77,7 @@ class Execs:
         container = _running(self._records.get(reference), reference)
         if not config.cmd:
             raise InvalidArgument("No exec command specified")
+        check_text(config)
         try:
             parse_detach_keys(config.detach_keys)
         except ValueError as error:
@@ -139,17 +142,19 @@ class Execs:
             self._observers[exec_id] = observer
         try:
             shim = self._run(container, record, descriptor, first, console_size)
-        except EstibaError as error:
+        except BaseException as error:
             self._update(exec_id, exit_code=error.exit_code if isinstance(error, StartFailed) else 128)
             self._observers.pop(exec_id, None)
             raise
+        # from here on the descriptor is the shim's: nothing may fail
         self._write_config(record)
         self._update(exec_id, running=True, pid=shim.pid)
         self._shims.add(exec_id, shim, lambda event: self._on_event(exec_id, event))
         with self._lock:  # a resize meanwhile has found the shim, or is found here
             size = self._sizes.pop(exec_id, None)
         if size is not None and record.config.tty:
-            shim.resize(*size)
+            with suppress(EstibaError):
+                shim.resize(*size)
 
     def _run(
         self,
@@ -202,7 +207,8 @@ class Execs:
         """End it at once; harmless when it ended."""
         shim = self._shims.find(exec_id)
         if shim is not None:
-            shim.signal(9)
+            with suppress(Conflict):
+                shim.signal(9)
 
     def take_over(self, container: Container) -> None:
         """Own the execs of a container that an earlier engine started and that still run."""
@@ -217,9 +223,10 @@ class Execs:
             self._shims.add(exec_id, shim, functools.partial(self._on_event, exec_id))
 
     def _write_config(self, record: ExecRecord) -> None:
-        """Beside the exit record, for an engine that takes over."""
+        """Beside the exit record, for an engine that takes over; without it that knows the exec, but not its words."""
         path = self._runtime.container_directory(record.container_id) / "exec" / record.id / CONFIG
-        path.write_bytes(msgspec.json.encode(record.config))
+        with suppress(OSError):  # the container has ended meanwhile, or there is no space
+            path.write_bytes(msgspec.json.encode(record.config))
 
     def _read_config(self, container_id: str, exec_id: str) -> ExecConfig:
         path = self._runtime.container_directory(container_id) / "exec" / exec_id / CONFIG
@@ -233,11 +240,16 @@ class Execs:
             case monitor.Exited(wait_status=status):
                 self._ended(exec_id, exit_code(status))
             case monitor.Lost():
-                record = self._runtime.exit_record(self.get(exec_id).container_id, exec_id)
+                with self._lock:
+                    known = self._execs.get(exec_id)
+                record = self._runtime.exit_record(known.container_id, exec_id) if known is not None else None
                 self._ended(exec_id, exit_code(record.wait_status) if record is not None else 137)
 
     def _ended(self, exec_id: str, code: int) -> None:
-        record = self._update(exec_id, running=False, exit_code=code)
+        record = self._with_end(exec_id, code)
+        if record is None:
+            self._shims.drop(exec_id)
+            return
         self._runtime.cleanup_exec(record.container_id, exec_id)
         container = self._records.find(record.container_id)
         if container is not None:
@@ -250,10 +262,20 @@ class Execs:
         if observer is not None:
             observer(code)
 
-    def _update(self, exec_id: str, **changes: object) -> ExecRecord:
+    def _with_end(self, exec_id: str, code: int) -> ExecRecord | None:
+        """The record with its end; None when it had one already (its container's), or was forgotten with that."""
         with self._lock:
-            record = self._execs[exec_id] = replace(self._execs[exec_id], **changes)  # type: ignore[arg-type]
+            record = self._execs.get(exec_id)
+            if record is None or record.exit_code is not None:
+                return None
+            record = self._execs[exec_id] = replace(record, running=False, exit_code=code)
             return record
+
+    def _update(self, exec_id: str, **changes: object) -> None:
+        with self._lock:
+            record = self._execs.get(exec_id)
+            if record is not None and record.exit_code is None:  # it may have ended, or gone, with its container
+                self._execs[exec_id] = replace(record, **changes)  # type: ignore[arg-type]
 
     def _forget(self, exec_id: str) -> None:
         with self._lock:

@@ -32,6 +32,7 @@ DEFAULT_INTERVAL = 30 * SECOND
 DEFAULT_TIMEOUT = 30 * SECOND
 DEFAULT_START_INTERVAL = 5 * SECOND
 DEFAULT_RETRIES = 3
+LEAST = SECOND // 1000  # an image's own check may ask for less than a request can
 KEPT_PROBES = 5
 MOST_OUTPUT = 4096
 STOPPED_BY_TIMEOUT = -1
@@ -92,10 +93,10 @@ class HealthChecks:
 
     def _schedule(self, container_id: str, watch: _Watch, *, starting: bool) -> None:
         check = watch.check
-        seconds = (check.interval or DEFAULT_INTERVAL) / SECOND
+        seconds = max(check.interval or DEFAULT_INTERVAL, LEAST) / SECOND
         in_start_period = time.monotonic() - watch.started < check.start_period / SECOND
         if starting and in_start_period:
-            seconds = (check.start_interval or DEFAULT_START_INTERVAL) / SECOND
+            seconds = max(check.start_interval or DEFAULT_START_INTERVAL, LEAST) / SECOND
         watch.timer = self._loop.call_later(seconds, lambda: self._submit(container_id, watch))
 
     def _submit(self, container_id: str, watch: _Watch) -> None:
@@ -116,8 +117,8 @@ class HealthChecks:
             self._run(container, watch)
         except StartFailed as error:
             self._finish(container_id, watch, error.exit_code, error.message)
-        except EstibaError as error:
-            self._finish(container_id, watch, 1, error.message)
+        except (EstibaError, OSError) as error:
+            self._finish(container_id, watch, 1, str(error))
 
     def _run(self, container: Container, watch: _Watch) -> None:
         execs = self._execs
@@ -137,10 +138,10 @@ class HealthChecks:
         descriptor = theirs.detach()
         try:
             execs.start(watch.exec_id, descriptor, observer=lambda code: self._on_exit(container.id, watch, code))
-        except EstibaError:
+        except BaseException:
             os.close(descriptor)
             raise
-        limit = (watch.check.timeout or DEFAULT_TIMEOUT) / SECOND
+        limit = max(watch.check.timeout or DEFAULT_TIMEOUT, LEAST) / SECOND
         with self._lock:
             if watch.exec_id:
                 watch.timer = self._loop.call_later(limit, lambda: self._time_out(watch))

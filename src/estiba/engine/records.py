@@ -6,6 +6,7 @@ by unique prefix.
 
 from __future__ import annotations
 
+import logging
 import threading
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from estiba.engine.state import Container
-from estiba.errors import Conflict, InvalidArgument, NotFound
+from estiba.errors import Conflict, InvalidArgument, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from estiba.engine.events import Event, EventJournal
     from estiba.store.database import Database
+
+log = logging.getLogger("estiba.records")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS containers (
@@ -62,6 +65,8 @@ class ContainerRecords:
     def lock(self, container_id: str) -> threading.RLock:
         """The lock that everything which changes this container holds."""
         with self._guard:
+            if container_id not in self._by_id:
+                return threading.RLock()  # it is gone, as whoever asks will find: nothing is kept for it
             return self._locks.setdefault(container_id, threading.RLock())
 
     def all(self) -> list[Container]:
@@ -79,8 +84,9 @@ class ContainerRecords:
         with self._guard:
             if (container := self._by_id.get(reference)) is not None:
                 return container
-            if (found := self._by_name.get(reference.removeprefix("/"))) is not None:
-                return self._by_id[found]
+            # while a container is being made only its name is taken
+            if (container := self._by_id.get(self._by_name.get(reference.removeprefix("/"), ""))) is not None:
+                return container
             index = bisect_left(self._ids, reference)
             matches = [known for known in self._ids[index : index + 2] if reference and known.startswith(reference)]
             if len(matches) > 1:
@@ -164,8 +170,11 @@ class ContainerRecords:
         )
 
     def tell(self, *events: Event) -> None:
-        """Events that change no record."""
-        self._journal.publish(*events)
+        """Events that change no record; what they tell of has happened, even if a full disk takes none."""
+        try:
+            self._journal.publish(*events)
+        except Unavailable as error:
+            log.warning("an event is lost: %s", error)
 
     def _forget(self, container: Container) -> None:
         with self._guard:
