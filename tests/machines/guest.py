@@ -13,6 +13,7 @@ import site
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,25 +38,41 @@ class Kernel(NamedTuple):
     modules: Path
 
 
+class NoKernelError(Exception):
+    """There is no kernel for the machine, and none to be had."""
+
+
 def find_kernel(cache: Path) -> Kernel:
     """Debian's cloud kernel, extracted in the cache; downloaded with apt when it is not there yet."""
     extracted = cache / "kernel"
     if not list(extracted.glob("boot/vmlinuz-*")):
-        depends = subprocess.run(
-            ["apt-cache", "depends", META_PACKAGE], capture_output=True, text=True, check=True
-        ).stdout
+        shutil.rmtree(extracted, ignore_errors=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            download_kernel(Path(scratch))
+            os.rename(scratch, extracted)
+            os.mkdir(scratch)
+    image = max(extracted.glob("boot/vmlinuz-*"))
+    return Kernel(image, extracted / "lib/modules" / image.name.removeprefix("vmlinuz-"))
+
+
+def download_kernel(directory: Path) -> None:
+    """The kernel's package, extracted. Raises NoKernelError."""
+    try:
+        depends = _output("apt-cache", "depends", META_PACKAGE)
         match = re.search(r"Depends: (linux-image-\S+)", depends)
         if not match:
-            raise SystemExit(f"{META_PACKAGE} is not known here: apt-get update")
-        shutil.rmtree(extracted, ignore_errors=True)
-        extracted.mkdir(parents=True)
-        subprocess.run(["apt-get", "-q", "download", match[1]], cwd=extracted, check=True, stdout=subprocess.DEVNULL)
-        package = next(extracted.glob("*.deb"))
-        subprocess.run(["dpkg-deb", "-x", package, extracted], check=True)
+            raise NoKernelError(f"the package {META_PACKAGE} is not known here: apt-get update")
+        subprocess.run(["apt-get", "-q", "download", match[1]], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        package = next(directory.glob("*.deb"))
+        subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
         package.unlink()
-    image = max(extracted.glob("boot/vmlinuz-*"))
-    modules = next(extracted.glob("lib/modules/*")) if (extracted / "lib").exists() else Path()
-    return Kernel(image, modules)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoKernelError(f"cannot download Debian's cloud kernel: {error}") from error
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def make_initramfs(kernel: Kernel, busybox: Path, output: Path) -> None:
@@ -158,6 +175,7 @@ def make_disk(kernel: Kernel, busybox: Path, command: str, scratch: Path, output
             tree.add_directory(source, Path("/estiba") / name)
         elif source.exists():
             shutil.copy2(source, tree.place(Path("/estiba") / name))
+    compile_modules(tree, interpreter)
     (tree.root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
     (tree.root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
     (tree.root / "etc/os-release").write_text('PRETTY_NAME="Estiba test machine"\n')
@@ -173,6 +191,14 @@ def make_disk(kernel: Kernel, busybox: Path, command: str, scratch: Path, output
         check=True,
         env=_with_sbin(),
     )
+
+
+def compile_modules(tree: Tree, interpreter: Path) -> None:
+    """Byte code of what has none yet: every start of Python would compile it anew, slowly."""
+    root = str(tree.root)
+    packages = [f"{root}/estiba/src", f"{root}/site", *map(str, (tree.root / "usr/lib").glob("python3*"))]
+    command = [interpreter, "-m", "compileall", "-q", "-s", root, "-p", "/", *packages]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL)  # a library may have files of other versions
 
 
 def add_modules(tree: Tree, kernel: Kernel, busybox: Path) -> None:
