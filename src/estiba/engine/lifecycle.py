@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("estiba.lifecycle")
 
+RECORD_AGAIN = 1.0
 SHIM_DIED = "the container's shim ended unexpectedly; the container was ended with it"
 
 
@@ -59,6 +60,7 @@ class Lifecycle:
         restarts: Restarts,
         workers: Executor,
         remove: Callable[[str], None],
+        later: Callable[[float, Callable[[], object]], object],
     ) -> None:
         self._records = records
         self._waiters = waiters
@@ -72,6 +74,7 @@ class Lifecycle:
         self._restarts = restarts
         self._workers = workers
         self._remove = remove
+        self._later = later
 
     # starting
 
@@ -91,7 +94,7 @@ class Lifecycle:
             except Exception as error:  # a fault of ours: who waits for this container must not wait for ever
                 self._start_failed(container, SystemFailure(f"cannot start container {container.name}: {error}"))
                 raise
-        self._health.begin(container)
+            self._health.begin(container)
 
     def _startable(self, container: Container, *, by_policy: bool) -> Container:
         match container.state:
@@ -123,15 +126,20 @@ class Lifecycle:
             health=Health() if container.health is not None else None,
             log_path=str(bundle.log.directory / bundle.log.name) if bundle.log is not None else "",
         )
-        self._records.put(
-            running,
-            [
-                *volume_events(running, "mount"),
-                *network_events(running, "connect"),
-                container_event(running, "start", time=started),
-            ],
-        )
-        self.own(running.id, shim)
+        self.own(running.id, shim)  # whoever sees that it runs finds its shim
+        try:
+            self._records.put(
+                running,
+                [
+                    *volume_events(running, "mount"),
+                    *network_events(running, "connect"),
+                    container_event(running, "start", time=started),
+                ],
+            )
+        except BaseException:
+            self._shims.drop(running.id)
+            self._clean_up(running.id)
+            raise
         return running
 
     def own(self, container_id: str, shim: monitor.Shim) -> None:
@@ -177,11 +185,19 @@ class Lifecycle:
         lock = self._records.lock(container_id)
         if lock.acquire(blocking=False):
             try:
-                handle()
+                self._insist(handle)
             finally:
                 lock.release()
         else:
-            self._workers.submit(handle)
+            self._workers.submit(self._insist, handle)
+
+    def _insist(self, handle: Callable[[], None]) -> None:
+        """Nobody tells of an end twice: where it cannot be recorded (a full disk), try again until it can."""
+        try:
+            handle()
+        except Exception as error:
+            log.warning("the end of a container is recorded later: %s", error)
+            self._later(RECORD_AGAIN, lambda: self._workers.submit(self._insist, handle))
 
     def _lost(self, container_id: str) -> None:
         record = self._runtime.exit_record(container_id)
@@ -212,7 +228,12 @@ class Lifecycle:
                 finished_at=when,
             )
             container = self._with_policy(container, ended)
-            self._records.put(container, self._end_events(container, ended, request))
+            try:
+                self._records.put(container, self._end_events(container, ended, request))
+            except BaseException:
+                if request is not None:
+                    self._ends.expect(container_id, request)
+                raise
             # now the shim may hang up on its clients, who must find the new state when they look
             self._shims.drop(container_id)
             self._waiters.answer(container_id, ("not-running", "next-exit"), WaitResult(code, error))
@@ -274,13 +295,14 @@ class Lifecycle:
         )
 
     def _restart_by_policy(self, container_id: str) -> None:
-        container = self._records.find(container_id)
-        if container is None or not isinstance(container.state, Restarting):
-            return
-        try:
-            self.start(container_id, by_policy=True)
-        except EstibaError as error:
-            log.warning("container %s could not be started again: %s", container_id, error)
+        with self._records.lock(container_id):
+            container = self._records.find(container_id)
+            if container is None or not isinstance(container.state, Restarting):
+                return  # somebody stopped it meanwhile
+            try:
+                self.start(container_id, by_policy=True)
+            except EstibaError as error:
+                log.warning("container %s could not be started again: %s", container_id, error)
 
 
 def _hang_up(attachments: Sequence[monitor.Attachment]) -> None:

@@ -52,6 +52,8 @@ class Reconciler:
                 self._removal.finish(container.id, volumes=True)
             case Restarting():
                 self._parts.lifecycle.schedule_restart(container)
+            case Exited() if container.host.auto_remove:
+                self._removal.finish(container.id)
 
     def _take_over(self, container: Container) -> None:
         runtime = self._parts.machinery.runtime

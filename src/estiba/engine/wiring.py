@@ -99,6 +99,7 @@ def wire(places: Places, stack: ExitStack) -> tuple[Parts, UseCases]:
         restarts=machinery.restarts,
         workers=machinery.workers,
         remove=removal.finish,
+        later=machinery.loop.call_later,
     )
     parts = Parts(places, storage, machinery, launcher, execs, lifecycle)
     machinery.loop.start()

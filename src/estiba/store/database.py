@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from estiba.errors import EstibaError
 
-_CHECKPOINT_BYTES = 4 << 20
-_LOOK_EVERY = 64  # commits between two looks at the log's size
+# Room in the log that is taken beforehand: on a full disk objects can still be ended and removed, which makes space.
+_RESERVED_BYTES = 4 << 20
+_CHECKPOINT_EVERY = 128  # commits, which fill half of that
 _BUSY_SECONDS = 30.0
 
 
@@ -38,7 +39,6 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._log = f"{path}-wal"
         self._write_lock = threading.Lock()
         self._writing_thread = 0
         self._read_lock = threading.RLock()
@@ -49,6 +49,7 @@ class Database:
             self._reader = _connect(path, "NORMAL")
             self._reader.execute("PRAGMA query_only=ON")
             os.chmod(path, 0o600)
+            _reserve(path)
         self._checkpointer = _Checkpointer(path, self._write_lock)
 
     def create(self, schema: str) -> None:
@@ -111,11 +112,9 @@ class Database:
         self.close()
 
     def _after_commit(self) -> None:
-        self._commits += 1  # a lost increment only delays the next look
-        if self._commits % _LOOK_EVERY == 0:
-            with suppress(OSError):
-                if os.stat(self._log).st_size > _CHECKPOINT_BYTES:
-                    self._checkpointer.wake()
+        self._commits += 1  # a lost increment only delays the next checkpoint
+        if self._commits % _CHECKPOINT_EVERY == 0:
+            self._checkpointer.wake()
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
@@ -201,6 +200,16 @@ def _connect(path: Path, synchronous: str, busy_seconds: float = _BUSY_SECONDS) 
         connection.close()
         raise
     return connection
+
+
+def _reserve(path: Path) -> None:
+    """Let the log have blocks before it needs them; zeros behind its last frame mean nothing to SQLite."""
+    with suppress(OSError):  # the disk is full already, or its file system cannot
+        descriptor = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.posix_fallocate(descriptor, 0, _RESERVED_BYTES)
+        finally:
+            os.close(descriptor)
 
 
 def _rollback(connection: sqlite3.Connection) -> None:
