@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from estiba.store import roots
+
 
 @dataclass
 class Holdings:
@@ -22,8 +24,7 @@ class Holdings:
 
 def root_id(root: Path) -> str:
     """The engine's name for a root, as in its cgroups and run directories."""
-    status = root.stat()
-    return f"{(status.st_dev << 32 ^ status.st_ino) & 0xFFFFFFFF:08x}"
+    return roots.root_id(root.stat())
 
 
 def take(root: Path, run_top: Path) -> Holdings:

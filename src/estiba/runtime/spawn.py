@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,24 +60,24 @@ class Program:
             self._children.add(pid)
         return pid
 
-    def wait(self, pid: int) -> None:
-        """Wait for a process that is about to end."""
+    def end(self, pid: int) -> None:
+        """Kill a process that it started, unless it has ended by itself, and wait for it."""
         with self._lock:
+            if pid not in self._children:
+                return  # reaped, and the number may be another's by now
             self._children.discard(pid)
-        try:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):  # the library's host waits for every child
             os.waitpid(pid, 0)
-        except ChildProcessError:
-            pass  # the library's host waits for every child
 
     def reap(self) -> None:
         """Take the processes that have ended off the process table."""
         with self._lock:
-            children = list(self._children)
-        for pid in children:
-            try:
-                ended = os.waitpid(pid, os.WNOHANG)[0] == pid
-            except ChildProcessError:
-                ended = True
-            if ended:
-                with self._lock:
+            for pid in list(self._children):
+                try:
+                    ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+                except ChildProcessError:
+                    ended = True
+                if ended:
                     self._children.discard(pid)

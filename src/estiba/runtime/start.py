@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
@@ -115,8 +114,7 @@ def start_process(
                 _send(ours, [*messages[_QUEUED:], (Message(Type.START, _START_ID), None)])
             shim = _await_start(ours, plan)
         except BaseException:
-            os.kill(pid, signal.SIGKILL)  # which kills the program, if there is one by now
-            program.wait(pid)
+            program.end(pid)  # and with it its program, if there is one by now
             raise
         undo.pop_all()
         for attachment in attachments:
