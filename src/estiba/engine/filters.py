@@ -4,12 +4,12 @@ and-ed), keys are and-ed (Engine API v1.51).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from estiba.engine.state import Created, Dead, Exited, Removing, Restarting, Running, ended_of
 from estiba.errors import InvalidArgument, NotFound
 from estiba.images.durations import parse_moment
+from estiba.patterns import is_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,16 +73,7 @@ def prune_labels_match(labels: Mapping[str, str] | None, filters: Filters) -> bo
 
 def name_matches(name: str, patterns: Iterable[str]) -> bool:
     """Docker's rule for container names: a substring or unanchored regular expression of `name` or `/name`."""
-    for pattern in patterns:
-        if pattern in (name, f"/{name}"):
-            return True
-        try:
-            expression = re.compile(pattern)
-        except re.error:
-            continue
-        if expression.search(name) or expression.search(f"/{name}"):
-            return True
-    return False
+    return any(is_found(pattern, (name, f"/{name}")) for pattern in patterns)
 
 
 def until_time(filters: Filters) -> int | None:
@@ -184,12 +175,7 @@ def _known(records: ContainerRecords, reference: str) -> Container:
 
 
 def _id_matches(container_id: str, pattern: str) -> bool:
-    if container_id.startswith(pattern):
-        return True
-    try:
-        return re.search(pattern, container_id) is not None
-    except re.error:
-        return False
+    return container_id.startswith(pattern) or is_found(pattern, (container_id,))
 
 
 def _volume_matches(container: Container, values: Iterable[str]) -> bool:

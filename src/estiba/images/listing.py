@@ -12,12 +12,14 @@ from estiba.images.durations import parse_moment
 from estiba.images.image import Filters, HistoryEntry, Image
 from estiba.images.records import find_image, no_such_image
 from estiba.oci import reference as references
+from estiba.patterns import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from estiba.images.content import Content
     from estiba.images.records import ImageRecords
+    from estiba.patterns import Pattern
 
 LIST_FILTERS = frozenset({"before", "dangling", "label", "reference", "since", "until"})
 PRUNE_FILTERS = frozenset({"dangling", "label", "label!", "until"})
@@ -85,7 +87,7 @@ def reference_matches(pattern: str, name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _glob(pattern: str) -> re.Pattern[str]:
+def _glob(pattern: str) -> Pattern:
     """path.Match of Go."""
     parts, position = [], 0
     while position < len(pattern):
@@ -108,8 +110,8 @@ def _glob(pattern: str) -> re.Pattern[str]:
         else:
             parts.append(re.escape(character))
     try:
-        return re.compile("".join(parts), re.DOTALL)
-    except re.error:
+        return compiled("(?s)" + "".join(parts))
+    except ValueError:
         raise InvalidArgument(f"invalid filter 'reference={pattern}': syntax error in pattern") from None
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PS_TIMEOUT: Final = 30.0
+_LONGEST_ARGUMENTS: Final = 1024
 
 
 class Top(NamedTuple):
@@ -38,6 +39,8 @@ def top(pids: Iterable[int], ps_args: str = "") -> Top:
 
     Raises InvalidArgument for a format that renames or lacks the PID, SystemFailure where ps is needed and fails.
     """
+    if len(ps_args) > _LONGEST_ARGUMENTS or "\0" in ps_args:
+        raise InvalidArgument("the arguments for ps are too long, or no text")
     arguments = ps_args.split() or ["-ef"]
     renamed = re.search(r"\s+(\S*)=\s*(PID\S*)", f" {ps_args}")
     if renamed:

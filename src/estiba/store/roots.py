@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from binascii import crc32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
 
 
 def root_id(status: os.stat_result) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from estiba.errors import InvalidArgument
+from estiba.patterns import is_found
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,7 @@ def check_options(name: str, options: Mapping[str, str]) -> None:
 def matches(volume: Volume, filters: Filters) -> bool:
     """Whether a volume passes the filters name, driver, label and label! (values OR'ed; labels AND'ed)."""
     names, drivers = filters.get("name"), filters.get("driver")
-    if names and not any(_name_matches(pattern, volume.name) for pattern in names):
+    if names and not any(is_found(pattern, (volume.name,)) for pattern in names):
         return False
     if drivers and volume.driver not in drivers:
         return False
@@ -97,13 +98,6 @@ def truth(filters: Filters, key: str) -> bool | None:
     if len(found) != 1 or None in found:
         raise InvalidArgument(f"invalid filter '{key}=[{' '.join(values)}]'")
     return found.pop()
-
-
-def _name_matches(pattern: str, name: str) -> bool:
-    try:
-        return pattern == name or re.search(pattern, name) is not None
-    except re.error:
-        return False
 
 
 def _has_label(labels: Mapping[str, str], wanted: str) -> bool:
