@@ -67,9 +67,9 @@ class Engine:
 
 
 @contextmanager
-def engines(directory: Path) -> Iterator[list[Engine]]:
-    """Estiba, and Docker where there is one, for the length of a run."""
-    with estiba(directory / ESTIBA) as ours:
+def engines(directory: Path, memory: Path) -> Iterator[list[Engine]]:
+    """Estiba, and Docker where there is one, for the length of a run; see Setting for the directories."""
+    with estiba(directory / ESTIBA, memory) as ours:
         host = os.environ.get("DOCKER_PEER_HOST", "").removeprefix("unix://")
         if host:
             yield [ours, _described(DOCKER, host)]
@@ -81,11 +81,11 @@ def engines(directory: Path) -> Iterator[list[Engine]]:
 
 
 @contextmanager
-def estiba(directory: Path) -> Iterator[Engine]:
-    """`estiba serve` with a root of its own."""
+def estiba(directory: Path, run_dir: Path) -> Iterator[Engine]:
+    """`estiba serve` with a root of its own; run_dir is in memory, as the usual /run is."""
     directory.mkdir()
     reader, writer = os.pipe()
-    words = ["serve", "--root", str(directory / "root"), "--run-dir", str(directory / "run"), f"--ready-fd={writer}"]
+    words = ["serve", "--root", str(directory / "root"), "--run-dir", str(run_dir), f"--ready-fd={writer}"]
     command = [str(Path(sys.executable).with_name("estiba")), *words, "-H", f"unix://{directory / 'socket'}"]
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(command, pass_fds=[writer], stdout=log, stderr=log)

@@ -4,8 +4,12 @@
     --only NAME      this row alone (may be repeated)
     --repeat N       repetitions of every row
     --publish        also write docs/bench.svg
+    --directory DIR  where the roots of the engines that the bench starts are made, /var/tmp unless said otherwise
 
 Needs root. Docker is the engine at DOCKER_PEER_HOST, else this machine's dockerd; else Estiba alone is measured.
+
+Both engines should have their roots on one file system, with a journal: ext4 without one avoids inodes that were freed
+during the last minutes, so that after many removals every new file costs a search through all of them.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small numbers: shows that the bench works")
     parser.add_argument("--only", action="append", choices=[row.name for row in ROWS], metavar="NAME", help="this row")
     parser.add_argument("--repeat", type=int, help="repetitions of every row")
+    parser.add_argument("--directory", default="/var/tmp", metavar="DIR", help="where the engines' roots are made")
     parser.add_argument("--publish", action="store_true", help="also write docs/bench.svg")
     return parser.parse_args(argv)
 
@@ -73,7 +78,7 @@ def run(options: argparse.Namespace, directory: Path, shared_memory: Path) -> re
     setting = Setting(directory, shared_memory, options.quick)
     load_before = processes.load()
     results: list[report.Result] = []
-    with engines(directory) as running, ExitStack() as stack:
+    with engines(directory, shared_memory) as running, ExitStack() as stack:
         if not any(engine.name == DOCKER for engine in running):
             print("no Docker here (DOCKER_PEER_HOST, dockerd): Estiba alone is measured", file=sys.stderr)
         for engine in running:
@@ -102,7 +107,7 @@ def main(argv: list[str]) -> int:
     if os.geteuid() != 0:
         print("the bench runs containers and needs root: sudo make bench", file=sys.stderr)
         return 1
-    directory = Path(tempfile.mkdtemp(prefix="estiba-bench-", dir="/var/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="estiba-bench-", dir=options.directory))
     shared_memory = Path(tempfile.mkdtemp(prefix="estiba-bench-", dir="/dev/shm"))
     try:
         document = run(options, directory, shared_memory)

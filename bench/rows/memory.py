@@ -78,7 +78,7 @@ def after(engine: Engine, setting: Setting) -> Iterator[Sampler]:
     count = setting.size(1000, 100)
     with ExitStack() as stack:
         if engine.name == ESTIBA:
-            engine = stack.enter_context(engines.estiba(setting.directory / "fresh"))
+            engine = stack.enter_context(engines.estiba(setting.directory / "fresh", setting.memory))
             with engine.api() as api:
                 import_small(api)
 
