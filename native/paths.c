@@ -70,7 +70,7 @@ static int make_entry(int root, const struct walk *walk, bool directory)
 	OWNED parent = path_open(root, walk->done[0] ? walk->done : "/", O_PATH | O_DIRECTORY, KERNEL_RESOLVE_NO_SYMLINKS);
 	if (parent < 0)
 		return parent;
-	int result = directory ? mkdirat(parent, walk->name, 0755) : mknodat(parent, walk->name, S_IFREG | 0755, 0);
+	int result = directory ? mkdirat(parent, walk->name, 0755) : mknodat(parent, walk->name, S_IFREG | 0644, 0);
 	return result < 0 && errno != EEXIST ? -errno : 0;
 }
 

@@ -120,6 +120,10 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
 
 async def start(api: Api, exchange: Exchange) -> Reply:
     """POST /containers/ID/start"""
+    if await exchange.body():
+        raise InvalidArgument(
+            "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24"
+        )
     await api.attachments_registered()
     await api.run(api.engine.containers.start, exchange.name)
     return NO_CONTENT
@@ -177,7 +181,10 @@ async def unpause(api: Api, exchange: Exchange) -> Reply:
 
 async def rename(api: Api, exchange: Exchange) -> Reply:
     """POST /containers/ID/rename"""
-    await api.run(api.engine.containers.rename, exchange.name, exchange.request.query.text("name"))
+    name = exchange.request.query.text("name")
+    if not name:
+        raise InvalidArgument("Neither old nor new names may be empty")
+    await api.run(api.engine.containers.rename, exchange.name, name)
     return NO_CONTENT
 
 

@@ -33,21 +33,21 @@ async def save(api: Api, exchange: Exchange) -> None:
     """GET /images/get and /images/NAME/get"""
     query, images = exchange.request.query, api.engine.images
     names = [exchange.name] if exchange.name else query.texts("names")
-    platform = query.text("platform")
-    await api.run(images.save_check, names)
+    platform = query.platform()
+    await api.run(images.save_check, names, platform)
     with api.cancel_token(exchange) as cancel:
-        await stream_out(api, exchange, TAR, lambda out: images.save(names, out, platform, cancel))
+        await stream_out(api, exchange, TAR, lambda out: images.save(names, out, cancel))
 
 
 async def load(api: Api, exchange: Exchange) -> None:
     """POST /images/load: also what is no archive is answered by 200 and a line that says so."""
-    quiet = exchange.request.query.boolean("quiet")
+    quiet, platform = exchange.request.query.boolean("quiet"), exchange.request.query.platform()
     with api.cancel_token(exchange) as cancel:
         source = exchange.body_reader()
 
         def work(report: Report) -> bool:
             with source:
-                api.engine.images.load(cast("BinaryIO", source), report, cancel, quiet=quiet)
+                api.engine.images.load(cast("BinaryIO", source), report, cancel, quiet=quiet, platform=platform)
             return True
 
         if await with_progress(api, exchange, work, always_begin=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from estiba.api import wire
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
 
 # clients of older versions expect a placeholder where an image has no name
 _UNNAMED_SINCE = (1, 43)
+_COUNTED_SINCE = (1, 51)
 
 
-def _list(engine: Engine, every: bool, filters: Filters, shared: bool, placeholders: bool) -> bytes:
+def _list(engine: Engine, every: bool, filters: Filters, shared: bool, version: tuple[int, ...]) -> bytes:
     images = engine.images.list(all_images=every, filters=filters)
     sizes = engine.images.shared_sizes(images) if shared else {}
-    shown = [show_image_entry(image, shared_size=sizes.get(image.id, -1)) for image in images]
+    uses = Counter(container.image for container in engine.containers.list(all_containers=True))
+    counted = version >= _COUNTED_SINCE
+    shown = [
+        show_image_entry(
+            image, containers=uses[image.id] if counted else -1, shared_size=sizes.get(image.id, -1), version=version
+        )
+        for image in images
+    ]
     for entry in shown:
-        if placeholders and not entry["RepoTags"] and not entry["RepoDigests"]:
+        if version < _UNNAMED_SINCE and not entry["RepoTags"] and not entry["RepoDigests"]:
             entry |= {"RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]}
     return wire.encode(shown)
 
@@ -36,22 +45,24 @@ async def list_all(api: Api, exchange: Exchange) -> Reply:
     if query.text("filter"):
         filters.setdefault("reference", []).append(query.text("filter"))
     every, shared = query.boolean("all"), query.boolean("shared-size")
-    placeholders = exchange.version < _UNNAMED_SINCE
-    return Reply(200, await api.run(_list, api.engine, every, filters, shared, placeholders))
+    return Reply(200, await api.run(_list, api.engine, every, filters, shared, exchange.version))
 
 
-def _inspect(engine: Engine, name: str) -> bytes:
-    image = engine.images.get(name)
-    return wire.encode(show_image(image, engine.images.storage(image)))
+def _inspect(engine: Engine, name: str, platform: str, version: tuple[int, ...]) -> bytes:
+    image = engine.images.for_platform(name, platform)
+    return wire.encode(show_image(image, engine.images.storage(image), version))
 
 
 async def inspect(api: Api, exchange: Exchange) -> Reply:
     """GET /images/NAME/json"""
-    return Reply(200, await api.run(_inspect, api.engine, exchange.name))
+    platform = exchange.request.query.platform()
+    return Reply(200, await api.run(_inspect, api.engine, exchange.name, platform, exchange.version))
 
 
 async def history(api: Api, exchange: Exchange) -> Reply:
     """GET /images/NAME/history"""
+    platform = exchange.request.query.platform()
+    await api.run(api.engine.images.for_platform, exchange.name, platform)
     entries = await api.run(api.engine.images.history, exchange.name)
     return Reply(200, wire.encode(show_history(entries)))
 

@@ -23,6 +23,12 @@ _LONGEST_INTEGER = 20
 Filters = dict[str, list[str]]
 
 
+class _Platform(msgspec.Struct, frozen=True):
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+
 def unescape(text: str) -> str:
     """Percent-decoding; bytes that are not UTF-8 become U+FFFD. Raises InvalidArgument for a broken escape."""
     if "%" not in text:
@@ -132,6 +138,20 @@ class Query:
             return parse_integer(self.text(key))
         except SystemFailure:
             return default
+
+    def platform(self) -> str:
+        """os/architecture[/variant] of the parameter `platform`, a JSON object as in OCI; "" when absent.
+
+        Raises InvalidArgument.
+        """
+        text = self.text("platform")
+        if not text:
+            return ""
+        try:
+            platform = msgspec.json.decode(text, type=_Platform)
+        except msgspec.MsgspecError as error:
+            raise InvalidArgument(f"failed to parse platform: {error}") from None
+        return "/".join(part for part in (platform.os, platform.architecture, platform.variant) if part)
 
     def filters(self) -> Filters:
         """The parameter `filters`. Raises InvalidArgument."""

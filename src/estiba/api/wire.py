@@ -49,7 +49,7 @@ _GO_STRUCTS = {
     "Ulimit": "container.Ulimit",
 }
 # fields that Docker also takes as one string
-_WORD_LISTS = frozenset({"cmd", "entrypoint", "shell"})
+_WORD_LISTS = frozenset({"cap_add", "cap_drop", "cmd", "entrypoint", "shell"})
 
 
 class _Mismatch(Exception):

@@ -289,7 +289,7 @@ def show_entry(container: Container, now: int, image: str, sizes: tuple[int, int
         "Names": [f"/{container.name}"],
         "Image": image,
         "ImageID": container.image,
-        "Command": " ".join((container.path, *container.args)),
+        "Command": " ".join((container.path, *(f"'{word}'" if " " in word else word for word in container.args))),
         "Created": container.created // NANOSECONDS,
         "Ports": _list_ports(container),
     }

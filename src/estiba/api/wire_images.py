@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from estiba.api.wire_times import ZERO_TIME, rfc3339
+from estiba.oci.image import Defaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from estiba.images.image import HistoryEntry, Image, Removal
-    from estiba.oci.image import Defaults
 
 
 def unix_seconds(text: str | None) -> int:
@@ -56,7 +56,25 @@ def _show_defaults(defaults: Defaults) -> dict[str, Any]:
     return shown
 
 
-def show_image(image: Image, storage: dict[str, str]) -> dict[str, Any]:
+# of a container's configuration, shown empty to clients of versions before 1.50
+_OF_CONTAINERS: Final[dict[str, object]] = {
+    "AttachStderr": False,
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "Domainname": "",
+    "Hostname": "",
+    "Image": "",
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Tty": False,
+}
+_NO_CONTAINER_FIELDS_SINCE: Final = (1, 50)
+_NO_CONTAINER_CONFIG_SINCE: Final = (1, 45)
+_NO_VIRTUAL_SIZE_SINCE: Final = (1, 44)
+_NEWEST: Final = (1, 51)
+
+
+def show_image(image: Image, storage: dict[str, str], version: tuple[int, ...] = _NEWEST) -> dict[str, Any]:
     """GET /images/NAME/json. storage: directories of its root file system by Docker's names."""
     config = image.config
     shown: dict[str, Any] = {
@@ -82,11 +100,20 @@ def show_image(image: Image, storage: dict[str, str]) -> dict[str, Any]:
         "Metadata": {"LastTagTime": rfc3339(image.tagged_ns)},
         "Config": _show_defaults(config.defaults),
     }
+    if version < _NO_CONTAINER_FIELDS_SINCE:
+        shown["Config"] = {**_OF_CONTAINERS, **shown["Config"]}
+    if version < _NO_CONTAINER_CONFIG_SINCE:
+        shown["ContainerConfig"] = {**_OF_CONTAINERS, **_show_defaults(Defaults())}
+    if version < _NO_VIRTUAL_SIZE_SINCE:
+        shown["VirtualSize"] = image.size
     return shown
 
 
-def show_image_entry(image: Image, *, containers: int = -1, shared_size: int = -1) -> dict[str, Any]:
+def show_image_entry(
+    image: Image, *, containers: int = -1, shared_size: int = -1, version: tuple[int, ...] = _NEWEST
+) -> dict[str, Any]:
     """An entry of GET /images/json; -1 is Docker's "not counted"."""
+    virtual = {"VirtualSize": image.size} if version < _NO_VIRTUAL_SIZE_SINCE else {}
     return {
         "Containers": containers,
         "Created": unix_seconds(image.config.created),
@@ -97,6 +124,7 @@ def show_image_entry(image: Image, *, containers: int = -1, shared_size: int = -
         "RepoTags": list(image.references),
         "SharedSize": shared_size,
         "Size": image.size,
+        **virtual,
     }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from estiba.engine.container_events import container_event
 from estiba.engine.state import Container, Removing, Running
-from estiba.errors import Conflict, NotFound
+from estiba.errors import Conflict, EstibaError, InvalidArgument, NotFound
 from estiba.images.changes import apply_changes
 from estiba.images.making import Recipe
 from estiba.images.pack import pack_tree, pack_upper
@@ -65,12 +67,14 @@ class Committer:
 
         Raises NotFound, InvalidArgument (a name, a change), Unavailable (no space).
         """
+        if not reference:
+            raise InvalidArgument('invalid name or ID supplied: ""')
         container = self._records.get(reference)
         if isinstance(container.state, Removing):
             raise Conflict(f"You cannot commit container {container.id} which is being removed")
         name = f"{repository}:{tag}" if repository and tag else repository
         recipe = Recipe(
-            defaults=apply_changes(_defaults(config or container.config), changes),
+            defaults=apply_changes(_defaults(_with_labels_of(container, config)), changes),
             parent=self._parent(container),
             author=author,
             comment=comment,
@@ -104,7 +108,8 @@ class Committer:
         try:
             yield
         finally:
-            self._signalling.unpause(container.id)
+            with suppress(EstibaError):  # somebody ended it, or let it go on, meanwhile
+                self._signalling.unpause(container.id)
 
     @contextmanager
     def _content(self, container: Container, parent: Image | None) -> Iterator[Readable]:
@@ -160,6 +165,14 @@ class _Checked:
             if self._errors:
                 raise self._errors[0]
         return data or b""
+
+
+def _with_labels_of(container: Container, config: ContainerConfig | None) -> ContainerConfig:
+    """The configuration to commit; one that the request brings gets the labels that it lacks."""
+    if config is None:
+        return container.config
+    labels = {**(container.config.labels or {}), **(config.labels or {})}
+    return msgspec.structs.replace(config, labels=labels or None)
 
 
 def _defaults(config: ContainerConfig) -> Defaults:

@@ -129,6 +129,8 @@ class Creator:
         """The container's mounts, with their volumes made."""
         made = []
         for mount in resolve_mounts(completed.config, completed.host, self._records.get):
+            if mount.type == "image":
+                self._images.get(mount.source)
             if mount.type != "volume":
                 made.append(mount)
                 continue

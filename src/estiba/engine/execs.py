@@ -82,7 +82,7 @@ class Execs:
             parse_detach_keys(config.detach_keys)
         except ValueError as error:
             raise SystemFailure(f"Invalid escape keys ({error}) provided") from None
-        self._launcher.exec_user(container, config)
+        self._launcher.exec_user(container, config, self._shims.get(container.id))
         exec_id = secrets.token_hex(32)
         with self._lock:
             self._execs[exec_id] = ExecRecord(id=exec_id, container_id=container.id, config=config)
@@ -165,7 +165,8 @@ class Execs:
         console_size: tuple[int, int] | None,
     ) -> monitor.Shim:
         config = record.config
-        process, spec = self._launcher.exec_process(container, config, console_size)
+        shim = self._shims.get(container.id)
+        process, spec = self._launcher.exec_process(container, config, console_size, shim)
         attachments = []
         if descriptor is not None:
             attachments.append(
@@ -180,7 +181,7 @@ class Execs:
                 )
             )
         return self._runtime.exec(
-            self._shims.get(container.id),
+            shim,
             record.id,
             process,
             spec,

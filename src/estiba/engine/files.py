@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from estiba.engine.places import Places
     from estiba.engine.ports import Snapshots
     from estiba.engine.records import ContainerRecords
+    from estiba.engine.shims import Shims
     from estiba.engine.spec.users import User
     from estiba.images.compression import Readable, Writable
 
@@ -60,17 +61,40 @@ class PathStat:
 class ContainerFiles:
     """Files of containers."""
 
-    def __init__(self, *, records: ContainerRecords, snapshots: Snapshots, places: Places) -> None:
+    def __init__(self, *, records: ContainerRecords, shims: Shims, snapshots: Snapshots, places: Places) -> None:
         self._records = records
+        self._shims = shims
         self._snapshots = snapshots
         self._place = str(places.run_dir / "rootfs")
 
-    def root(self, container: Container, *, volumes: bool = True) -> AbstractContextManager[int]:
+    @contextlib.contextmanager
+    def root(self, container: Container, *, volumes: bool = True) -> Iterator[int]:
         """A descriptor of the container's root directory, with its volumes and binds if asked for."""
-        if isinstance(container.state, Running) and volumes:
-            return running_root(container.state.pid)
-        if isinstance(container.state, Running):
-            return running_root(container.state.pid, bare=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                namespace = self._namespace(container)
+                if namespace is None:
+                    view = self._assembled(container, volumes)
+                else:
+                    stack.callback(os.close, namespace)
+                    view = running_root(namespace, bare=not volumes)
+                root = stack.enter_context(view)
+            except OSError as error:
+                self._records.current(container.id)  # a removal may have taken it away meanwhile
+                raise SystemFailure(f"cannot open the files of container {container.name}: {error}") from error
+            yield root
+
+    def _namespace(self, container: Container) -> int | None:
+        """A descriptor of its mount namespace; None when it does not run (any more)."""
+        shim = self._shims.find(container.id) if isinstance(container.state, Running) else None
+        if shim is None:
+            return None
+        try:
+            return shim.open_file("ns/mnt")
+        except Conflict:
+            return None
+
+    def _assembled(self, container: Container, volumes: bool) -> AbstractContextManager[int]:
         binds = [Bind(f"{container.directory}/{name}", f"/etc/{name}", writable=True) for name in ENGINE_FILES]
         binds += [
             Bind(mount.source, mount.destination, mount.rw, mount.subpath)
@@ -117,13 +141,17 @@ class ContainerFiles:
         self._records.tell(container_event(container, "extract-to-dir"))
 
     def _check_writable(self, container: Container, path: str) -> None:
-        if not container.host.readonly_rootfs:
-            return
         target = os.path.normpath("/" + path.lstrip("/"))
-        for mount in container.mounts:
-            if mount.rw and (target == mount.destination or target.startswith(mount.destination.rstrip("/") + "/")):
-                return
-        raise SystemFailure("container rootfs is marked read-only")
+        over = [
+            mount
+            for mount in container.mounts
+            if target == mount.destination or target.startswith(mount.destination.rstrip("/") + "/")
+        ]
+        if over:
+            if not max(over, key=lambda mount: len(mount.destination)).rw:
+                raise SystemFailure("mounted volume is marked read-only")
+        elif container.host.readonly_rootfs:
+            raise SystemFailure("container rootfs is marked read-only")
 
     def _owner(self, container: Container, root: int) -> tuple[int, int]:
         from estiba.engine.spec.users import resolve_user

@@ -96,6 +96,8 @@ class ContainerFilter:
         check_keys(filters, CONTAINER_KEYS)
         _check_values("status", filters.get("status", []), STATES)
         _check_values("health", filters.get("health", []), HEALTH)
+        # true: tasks of a swarm, which there are none of
+        self._tasks_only = one_boolean(filters, "is-task", False)
         self._filters = filters
         self._exited = {_number("exited", value) for value in filters.get("exited", [])}
         self._ports = {
@@ -112,6 +114,8 @@ class ContainerFilter:
 
     def __call__(self, container: Container) -> bool:
         """Whether the container passes."""
+        if self._tasks_only:
+            return False
         filters = self._filters
         tests: tuple[tuple[str, Callable[[], bool]], ...] = (
             ("name", lambda: name_matches(container.name, filters["name"])),

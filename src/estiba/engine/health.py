@@ -36,6 +36,7 @@ LEAST = SECOND // 1000  # an image's own check may ask for less than a request c
 KEPT_PROBES = 5
 MOST_OUTPUT = 4096
 STOPPED_BY_TIMEOUT = -1
+NOT_STARTED = -1
 
 
 @dataclass
@@ -116,7 +117,7 @@ class HealthChecks:
         try:
             self._run(container, watch)
         except StartFailed as error:
-            self._finish(container_id, watch, error.exit_code, error.message)
+            self._finish(container_id, watch, NOT_STARTED, error.message)
         except (EstibaError, OSError) as error:
             self._finish(container_id, watch, 1, str(error))
 

@@ -38,7 +38,6 @@ class Images:
         self.get = store.get
         self.shared_sizes = store.shared_sizes
         self.layers_size = store.layers_size
-        self.save_check = store.save_check
 
     def list(self, *, all_images: bool = False, filters: Filters | None = None) -> list[Image]:
         """Newest first; without all_images only those that have a name or no child."""
@@ -116,6 +115,7 @@ class Images:
         cancel: Cancel | None = None,
         *,
         quiet: bool = False,
+        platform: str = "",
     ) -> None:
         """Take the images of an archive; tells what was loaded, and unless quiet how it goes on."""
 
@@ -123,13 +123,20 @@ class Images:
             if progress.stream or not quiet:
                 report(progress)
 
-        for image in dict.fromkeys(loaded.image for loaded in self.store.load(source, told, cancel)):
+        for image in dict.fromkeys(loaded.image for loaded in self.store.load(source, told, cancel, platform)):
             self.tell("load", image, image)
 
-    def save(self, names: Sequence[str], out: Writable, platform: str = "", cancel: Cancel | None = None) -> None:
-        """Write an archive of images. Raises NotFound, Unsupported (the host image)."""
+    def save_check(self, names: Sequence[str], platform: str = "") -> None:
+        """Raises what `save` would, and NotFound for an image of another platform."""
+        self.store.save_check(names)
         for name in names if platform else ():
-            self.for_platform(name, platform)
+            try:
+                self.for_platform(name, platform)
+            except NotFound:
+                raise NotFound(f"no suitable export target found for platform {platform}") from None
+
+    def save(self, names: Sequence[str], out: Writable, cancel: Cancel | None = None) -> None:
+        """Write an archive of images. Raises NotFound, Unsupported (the host image)."""
         for image in self.store.save(names, out.write, cancel):
             self.tell("save", image.id, image.id)
 

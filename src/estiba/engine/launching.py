@@ -18,10 +18,11 @@ from estiba.engine.spec.mounts import SHARED_MEMORY
 from estiba.engine.spec.paths import clean
 from estiba.engine.spec.process import build_exec_process
 from estiba.engine.spec.users import UnknownUser, User, resolve_user
-from estiba.engine.state import Container, Running
+from estiba.engine.state import Container, MountPoint, Running
 from estiba.errors import Conflict, InvalidArgument, SystemFailure
 from estiba.linux.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from estiba.runtime.bundle import Bundle
+from estiba.store.atomic import write_file
 
 if TYPE_CHECKING:
     from estiba.engine.config import ExecConfig
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from estiba.linux.host import Host
     from estiba.oci.runtime_spec import Mount, Process, Spec
     from estiba.runtime.create import Runtime
+    from estiba.runtime.monitor import Shim
 
+_MOST_TEXT = 1 << 20  # the container writes its resolv.conf, and may leave terabytes of holes there
 _JOINABLE = (("network", "net"), ("pid", "pid"), ("ipc", "ipc"))
 
 
@@ -128,6 +131,8 @@ class Launcher:
             if kind == "network":
                 raise SystemFailure(f"joining network namespace of container: No such container: {reference}")
             raise InvalidArgument(f"No such container: {reference}")
+        if not isinstance(donor.state, Running) and kind != "network":
+            raise SystemFailure(f"failed to join {kind.upper()} namespace: container {donor.id} is not running")
         if not isinstance(donor.state, Running):
             state = status_of(donor)
             raise Conflict(
@@ -151,8 +156,8 @@ class Launcher:
                     os.close(self._volumes.store.open_path(volume, mount.subpath))
                 sources[mount.destination] = str(volume.mountpoint)
             elif mount.type == "bind":
-                if mount.create_source and not os.path.lexists(mount.source):
-                    _make_source(mount.source)
+                if not os.path.exists(mount.source):
+                    _make_source(mount)
                 sources[mount.destination] = mount.source
         return sources
 
@@ -234,9 +239,9 @@ class Launcher:
 
     # execs
 
-    def exec_user(self, container: Container, config: ExecConfig) -> User:
+    def exec_user(self, container: Container, config: ExecConfig, shim: Shim) -> User:
         """Who an additional process runs as. Raises InvalidArgument for a user that there is not."""
-        root = os.open(f"/proc/{_pid(container)}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        root = shim.open_file("root")
         try:
             return resolve_user(root, config.user or container.config.user, container.host.group_add or [])
         except UnknownUser as error:
@@ -245,7 +250,7 @@ class Launcher:
             os.close(root)
 
     def exec_process(
-        self, container: Container, config: ExecConfig, console_size: tuple[int, int] | None
+        self, container: Container, config: ExecConfig, console_size: tuple[int, int] | None, shim: Shim
     ) -> tuple[Process, Spec]:
         """The process of an exec, and the specification of its container."""
         with self._lock:
@@ -253,7 +258,7 @@ class Launcher:
         if spec is None:
             spec = self.bundle(container).spec
         sized = replace(config, console_size=console_size) if console_size else config
-        user = self.exec_user(container, config)
+        user = self.exec_user(container, config, shim)
         return build_exec_process(container, sized, user, spec.process, self._host), spec
 
 
@@ -276,16 +281,22 @@ def _shared_memory_of(donor: Container | None) -> str:
     return SHARED_MEMORY if donor.host.ipc_mode == "host" else f"/proc/{_pid(donor)}/root{SHARED_MEMORY}"
 
 
-def _make_source(path: str) -> None:
+def _make_source(mount: MountPoint) -> None:
+    """The directory of a -v that is not there; that of a --mount must be."""
+    path = mount.source
+    if not mount.create_source:
+        raise InvalidArgument(f'invalid mount config for type "bind": bind source path does not exist: {path}')
     try:
-        os.makedirs(path, mode=0o755, exist_ok=True)
+        os.makedirs(path, mode=0o755)
     except OSError as error:
-        raise SystemFailure(f"error while creating mount source path '{path}': {error.strerror}") from error
+        reason = f"mkdir {error.filename or path}: {(error.strerror or '').lower()}"
+        raise SystemFailure(f"error while creating mount source path '{path}': {reason}") from error
 
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(_MOST_TEXT)
     except FileNotFoundError:
         return ""
 
@@ -298,11 +309,11 @@ def _write(path: Path, content: str) -> None:
 
 
 def _write_unless_edited(path: Path, content: str) -> None:
-    """resolv.conf: what a user changed in it stays; a copy beside it tells."""
+    """resolv.conf: what a user changed in it stays; a copy beside it tells. A crash in between is no change."""
     beside = path.with_name(path.name + ".generated")
     before = _read(str(beside))
-    if before and _read(str(path)) != before:
+    if before and _read(str(path)) not in (before, content):
         return
     if before != content:
-        _write(path, content)
-        _write(beside, content)
+        write_file(path, content.encode(), 0o644, durable=False)
+        write_file(beside, content.encode(), 0o644, durable=False)

@@ -16,7 +16,18 @@ from msgspec.structs import replace
 
 from estiba.engine.container_events import container_event, network_events, volume_events
 from estiba.engine.restarts import wants_restart
-from estiba.engine.state import Container, Created, Ended, Exited, Health, Removing, Restarting, Running, ended_of
+from estiba.engine.state import (
+    Container,
+    Created,
+    Ended,
+    Exited,
+    Health,
+    Removing,
+    Restarting,
+    Running,
+    ended_of,
+    not_watched,
+)
 from estiba.engine.waiting import WaitResult, exit_code
 from estiba.errors import Conflict, EstibaError, NotFound, NotModified, StartFailed, SystemFailure
 from estiba.runtime import monitor
@@ -227,7 +238,7 @@ class Lifecycle:
                 started_at=container.state.started_at,
                 finished_at=when,
             )
-            container = self._with_policy(container, ended)
+            container = replace(self._with_policy(container, ended), health=not_watched(container.health))
             try:
                 self._records.put(container, self._end_events(container, ended, request))
             except BaseException:

@@ -13,6 +13,8 @@ from estiba.errors import InvalidArgument, Unsupported
 from estiba.runtime.create import LogFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from estiba.engine.attachments import AttachRequest
     from estiba.engine.reaper import Reaper
     from estiba.engine.records import ContainerRecords
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from estiba.runtime.monitor import Attachment, Shim
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmg]?)b?")
+_TAG_FIELD = re.compile(r"\{\{\s*\.(\w+)\s*\}\}")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -128,16 +131,42 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+def _chosen(values: Mapping[str, str], names: str, pattern: str) -> dict[str, str]:
+    """Those that a list of names, separated by commas, or a regular expression chooses."""
+    listed = set(names.split(","))
+    try:
+        matching = re.compile(pattern) if pattern else None
+    except re.error:
+        matching = None
+    return {
+        name: value
+        for name, value in values.items()
+        if name in listed or (matching is not None and matching.search(name))
+    }
+
+
+def _tag_values(container: Container) -> dict[str, str]:
+    """The fields that a log tag's template may have."""
+    image = container.image.removeprefix("sha256:")
+    return {
+        "ID": container.id[:12],
+        "FullID": container.id,
+        "Name": container.name,
+        "ImageID": image[:12],
+        "ImageFullID": image,
+        "ImageName": container.config.image,
+        "DaemonName": "docker",
+    }
+
+
 def _details(container: Container) -> bytes:
     """The attributes that the log options choose, as `details` shows them before each line."""
     options = container.host.log_config.config or {}
     chosen: dict[str, str] = {}
     labels = container.config.labels or {}
-    for key in options.get("labels", "").split(","):
-        if key in labels:
-            chosen[key] = labels[key]
+    chosen |= _chosen(labels, options.get("labels", ""), options.get("labels-regex", ""))
     environment = dict(item.partition("=")[::2] for item in container.config.env or [])
-    for key in options.get("env", "").split(","):
-        if key in environment:
-            chosen[key] = environment[key]
+    chosen |= _chosen(environment, options.get("env", ""), options.get("env-regex", ""))
+    if tag := options.get("tag", ""):
+        chosen["tag"] = _TAG_FIELD.sub(lambda field: _tag_values(container).get(field[1], field[0]), tag)
     return ",".join(f"{key}={value}" for key, value in sorted(chosen.items())).encode() + b" "

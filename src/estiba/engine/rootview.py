@@ -28,7 +28,6 @@ from estiba.linux.mount import (
 from estiba.linux.mount_namespaces import in_own_mounts
 from estiba.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, open_in_root, openat2
 from estiba.linux.overlay import mount_on
-from estiba.linux.pidfd import open_of_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,14 +52,9 @@ class Bind:
 
 
 @contextlib.contextmanager
-def running_root(pid: int, *, bare: bool = False) -> Iterator[int]:
-    """A descriptor of the root of a container whose init has this pid; bare: without volumes and binds."""
-    namespace = open_of_process(pid, "ns/mnt")
-    try:
-        tree = in_own_mounts(_clone_root if bare else _strip_and_clone, joined=namespace)
-    finally:
-        os.close(namespace)
-    with _readable(tree) as root:
+def running_root(namespace: int, *, bare: bool = False) -> Iterator[int]:
+    """A descriptor of the root of a container with this mount namespace; bare: without volumes and binds."""
+    with _readable(in_own_mounts(_clone_root if bare else _strip_and_clone, joined=namespace)) as root:
         yield root
 
 
@@ -141,7 +135,7 @@ def _attach(tree: int, root: int, destination: str) -> None:
     make_directories(root, destination if directory else os.path.dirname(destination))
     if not directory:
         with contextlib.suppress(FileExistsError):
-            os.close(open_in_root(root, destination, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o755))
+            os.close(open_in_root(root, destination, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o644))
     target = open_in_root(root, destination)
     try:
         move_mount(tree, target)
@@ -157,6 +151,16 @@ def _descriptor(number: int) -> Iterator[int]:
         os.close(number)
 
 
+def _make_one(root: int, path: str, parent: int) -> None:
+    """The last part of a path, or where a link there leads."""
+    name = os.path.basename(path)
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    except FileExistsError:
+        # a link that leads nowhere; one that leads in a circle was refused before
+        make_directories(root, os.path.join(os.path.dirname(path), os.readlink(name, dir_fd=parent)))
+
+
 def make_directories(root: int, path: str) -> None:
     """Make a directory and its parents (root's, mode 0755) below a root, following its links, never leaving it.
 
@@ -165,12 +169,12 @@ def make_directories(root: int, path: str) -> None:
     parts = [part for part in path.split("/") if part]
     current = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
     try:
-        for depth, part in enumerate(parts, 1):
+        for depth in range(1, len(parts) + 1):
             below = "/".join(parts[:depth])
             try:
                 following = open_in_root(root, below, os.O_PATH)
             except FileNotFoundError:
-                os.mkdir(part, 0o755, dir_fd=current)
+                _make_one(root, below, current)
                 following = open_in_root(root, below, os.O_PATH)
             os.close(current)
             current = following

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from estiba.engine.container_events import container_event
 from estiba.engine.signals import parse_signal, signal_number
-from estiba.engine.state import Container, Exited, Restarting, Running
+from estiba.engine.state import Container, Exited, Restarting, Running, not_watched
 from estiba.engine.waiting import ExpectedEnd
-from estiba.errors import Conflict, InvalidArgument, NotModified, SystemFailure
+from estiba.errors import Conflict, InvalidArgument, NotFound, NotModified, SystemFailure
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -123,7 +123,10 @@ class Signalling:
 
     def kill(self, reference: str, signal: str = "KILL") -> Future[None]:
         """Send a signal to the container's first process; for KILL the future is done when it has ended."""
-        container = self._records.get(reference)
+        try:
+            container = self._records.get(reference)
+        except NotFound as error:
+            raise NotFound(f"cannot kill container: {reference}: {error}") from None
         try:
             number = parse_signal(signal or "KILL")
         except InvalidArgument as error:
@@ -156,7 +159,8 @@ class Signalling:
             if container.state.paused:
                 raise Conflict(f"Container {container.id} is already paused")
             self._cgroup(container).freeze()
-            paused = replace(container, state=replace(container.state, paused=True))
+            state = replace(container.state, paused=True)
+            paused = replace(container, state=state, health=not_watched(container.health))
             self._records.put(paused, [container_event(container, "pause")])
 
     def unpause(self, reference: str) -> None:

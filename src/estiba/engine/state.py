@@ -80,6 +80,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[Probe, ...] = ()
 
 
+def not_watched(health: Health | None) -> Health | None:
+    """What is said of the health while nothing can be probed (paused, ended): as in Docker it counts as unhealthy."""
+    return None if health is None else msgspec.structs.replace(health, status="unhealthy")
+
+
 class MountPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A mount of the container as inspect shows it. type: bind, volume, tmpfs or image."""
 

@@ -41,10 +41,14 @@ class Updates:
             container = self._records.current(container.id)
             if isinstance(container.state, Removing):
                 raise Conflict("container is marked for removal and cannot be updated")
-            host = merged(container.host, change)
+            try:
+                host = merged(container.host, change)
+            except Conflict as error:
+                raise Conflict(f"Cannot update container {container.id}: {error}") from None
             if host.auto_remove and host.restart_policy.name not in ("", "no"):
                 raise InvalidArgument(
-                    "Restart policy cannot be updated because AutoRemove is enabled for the container"
+                    f"Cannot update container {container.id}: Restart policy cannot be updated because AutoRemove is "
+                    "enabled for the container"
                 )
             warnings = check_host(host, self._host)
             if isinstance(container.state, Running):
@@ -65,8 +69,22 @@ def merged(host: HostConfig, change: ResourceUpdate) -> HostConfig:
     if change.restart_policy.name:
         check_restart_policy(change.restart_policy)
         changes["restart_policy"] = change.restart_policy
+    _check_processors(host, change)
     if change.memory and change.memory_swap == 0 and 0 < host.memory_swap < change.memory:
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )
     return replace(host, **changes)
+
+
+def _check_processors(host: HostConfig, change: ResourceUpdate) -> None:
+    """--cpus and the quota and period that it stands for are not mixed. Raises Conflict."""
+    clashes = (
+        (change.nano_cpus, "Nano CPUs", host.cpu_period, "CPU Period"),
+        (change.nano_cpus, "Nano CPUs", host.cpu_quota, "CPU Quota"),
+        (change.cpu_period, "CPU Period", host.nano_cpus, "NanoCPUs"),
+        (change.cpu_quota, "CPU Quota", host.nano_cpus, "NanoCPUs"),
+    )
+    for wanted, name, there, other in clashes:
+        if wanted and there:
+            raise Conflict(f"Conflicting options: {name} cannot be updated as {other} has already been set")

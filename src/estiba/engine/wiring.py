@@ -202,7 +202,9 @@ def _use_cases(parts: Parts, removal: Removal, health: HealthChecks) -> UseCases
 
 def _containers(parts: Parts, removal: Removal, signalling: Signalling, observation: Observation) -> Containers:
     storage, machinery = parts.storage, parts.machinery
-    files = ContainerFiles(records=storage.records, snapshots=storage.snapshots, places=parts.places)
+    files = ContainerFiles(
+        records=storage.records, shims=machinery.shims, snapshots=storage.snapshots, places=parts.places
+    )
     creator = Creator(
         places=parts.places,
         host=machinery.host,

@@ -75,7 +75,9 @@ def import_archive(
     Raises:
         InvalidArgument: a bad change or platform, a damaged or hostile archive. Unavailable: no space. Cancelled.
     """
-    parse_platform(platform)
+    wanted = parse_platform(platform)
+    if wanted is not None and wanted[0] != "linux":
+        raise InvalidArgument(f"operating system is not supported: {wanted[0]}")
     defaults = apply_changes(Defaults(), changes)
     recipe = Recipe(defaults, comment=message or "Imported from -", platform=platform)
     return make(content, stream, recipe, names, report, cancel)
@@ -179,8 +181,6 @@ def parse_platform(text: str) -> tuple[str, str, str] | None:
         raise InvalidArgument(f'"{text}" is an invalid OS/architecture component')
     if len(parts) == 1:
         parts = [parts[0], host_architecture()] if parts[0] == "linux" else ["linux", parts[0]]
-    if parts[0] != "linux":
-        raise InvalidArgument(f"operating system is not supported: {parts[0]}")
     aliases = {"x86_64": "amd64", "aarch64": "arm64", "i386": "386", "armhf": "arm"}
     return parts[0], aliases.get(parts[1], parts[1]), parts[2] if len(parts) == 3 else ""
 

@@ -20,17 +20,20 @@ def wait_ended(pidfd: int, seconds: float) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-def open_of_process(pid: int, path: str) -> int:
-    """Open /proc/PID/path read-only, sure that the number means the process that had it at the call.
+def open_of_process(pid: int, path: str, process: int | None = None) -> int:
+    """Open /proc/PID/path read-only, sure that it is of the process whose pidfd is `process`.
 
-    Raises ProcessLookupError if the process is gone, OSError of open(2) otherwise. The caller owns the descriptor.
+    Without that: of the one that had the number at the call. Raises ProcessLookupError if it is gone, OSError of
+    open(2) otherwise. The caller owns the descriptor.
     """
-    pidfd = os.pidfd_open(pid)
+    pidfd = os.pidfd_open(pid) if process is None else os.dup(process)
     try:
         descriptor = os.open(f"/proc/{pid}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         if has_ended(pidfd):
             os.close(descriptor)
             raise ProcessLookupError(f"process {pid} has ended")
         return descriptor
+    except FileNotFoundError:  # a process that is ending has no namespaces any more
+        raise ProcessLookupError(f"process {pid} has ended") from None
     finally:
         os.close(pidfd)

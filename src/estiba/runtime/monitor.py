@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, Union
 
 from estiba.errors import Conflict, InvalidArgument, SystemFailure
 from estiba.linux import sockets
+from estiba.linux.pidfd import open_of_process
 from estiba.runtime import protocol
 from estiba.runtime.protocol import Attach, Message, Type
 
@@ -185,6 +186,16 @@ class Shim:
             if self.pidfd < 0:
                 raise Conflict(f"process {self.pid} is not running")
             return os.dup(self.pidfd)
+
+    def open_file(self, path: str) -> int:
+        """Open /proc/PID/path of the program, read-only, owned by the caller. Raises Conflict when it has ended."""
+        process = self.open_process()
+        try:
+            return open_of_process(self.pid, path, process)
+        except ProcessLookupError:
+            raise Conflict(f"process {self.pid} is not running") from None
+        finally:
+            os.close(process)
 
     def read_events(self) -> list[Event]:
         """What has happened since the last call, without waiting. After Exited or Lost nothing comes any more."""

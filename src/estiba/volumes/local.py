@@ -58,11 +58,11 @@ class VolumeStore:
         Raises:
             InvalidArgument: a bad name, or options. NotFound: another driver. Unavailable: no space.
         """
+        if driver not in ("", "local"):
+            raise NotFound(f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found')
         existing = self.find(name) if name else None
         if existing is not None:
             return existing
-        if driver not in ("", "local"):
-            raise NotFound(f'create {name}: error looking up volume plugin {driver}: plugin "{driver}" not found')
         if not name:
             name = secrets.token_hex(32)
             labels = {**(labels or {}), ANONYMOUS_LABEL: ""}

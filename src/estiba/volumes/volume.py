@@ -48,7 +48,7 @@ class Volume:
 
 def check_name(name: str) -> None:
     """Raises InvalidArgument, in Docker's words, for a name that no volume may have."""
-    if len(name) == 1:
+    if len(name.encode()) == 1:
         raise InvalidArgument(
             f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
         )
@@ -68,6 +68,8 @@ def check_options(name: str, options: Mapping[str, str]) -> None:
             raise InvalidArgument(f'create {name}: invalid option: "{option}"')
     if options and "size" not in options and not options.get("device"):
         raise InvalidArgument(f'create {name}: missing required option: "device"')
+    if options.get("device") and not options.get("type"):
+        raise InvalidArgument(f'create {name}: missing required option: "type"')
     if options:
         raise InvalidArgument(
             f"create {name}: options of the local driver ({', '.join(sorted(options))}) are not supported; "
@@ -96,6 +98,8 @@ def truth(filters: Filters, key: str) -> bool | None:
     meanings = {"1": True, "true": True, "0": False, "false": False}
     found = {meanings.get(value) for value in values}
     if len(found) != 1 or None in found:
+        if key == "all":
+            raise InvalidArgument(f"invalid filter 'all': strconv.ParseBool: parsing \"{values[0]}\": invalid syntax")
         raise InvalidArgument(f"invalid filter '{key}=[{' '.join(values)}]'")
     return found.pop()
 

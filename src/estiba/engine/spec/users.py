@@ -149,8 +149,10 @@ def _lines(root: int, path: str) -> Iterator[str]:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             return
         # opened anew only now that it is known to be a file: opening a device has effects of its own
-        with open(f"/proc/self/fd/{found}", "rb") as file:
+        with open(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             content = io.BytesIO(file.read(MOST_BYTES))
+    except BlockingIOError:
+        raise SystemFailure(f"cannot read /{path} of the container: one of its programs holds a lease on it") from None
     except OSError:
         return
     finally:
