@@ -155,11 +155,12 @@ def frames(data: bytes) -> dict[int, bytes]:
 class EngineProcess:
     """`estiba serve` with a root and sockets of its own."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, wrapper: tuple[str, ...] = ()) -> None:
+        """wrapper: a command that ends by executing the words that follow it."""
         self.root, self.run_dir = directory / "root", directory / "run"
         self.socket = directory / "estiba.sock"
         self.log = directory / "engine.log"
-        self.arguments = arguments
+        self.arguments, self.wrapper = arguments, wrapper
         self.hosts: tuple[str, ...] = ("-H", f"unix://{self.socket}")
         self.process: subprocess.Popen[bytes] | None = None
         self.client = Client(self.socket)
@@ -170,6 +171,7 @@ class EngineProcess:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [
+                    *self.wrapper,
                     *(sys.executable, "-m", "estiba.daemon.main", "--root", str(self.root)),
                     *("--run-dir", str(self.run_dir), f"--ready-fd={writer}"),
                     *self.hosts,

@@ -31,6 +31,7 @@ from estiba.engine.state import (
 from estiba.engine.waiting import WaitResult, exit_code
 from estiba.errors import Conflict, EstibaError, NotFound, NotModified, StartFailed, SystemFailure
 from estiba.runtime import monitor
+from estiba.store.space import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +99,8 @@ class Lifecycle:
         with self._records.lock(container_id):
             container = self._startable(self._records.current(container_id), by_policy=by_policy)
             try:
-                container = self._launch(container)
+                with explained(f"start container {container.name}", container.directory):
+                    container = self._launch(container)
             except EstibaError as error:
                 self._start_failed(container, error)
                 raise
