@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from estiba.errors import Conflict
+from estiba.runtime.monitor import Exited, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,16 @@ class Shims:
         with self._lock:
             self._shims[key] = shim
 
+        descriptor = shim.fileno()
+
         def ready() -> None:
-            for event in shim.read_events():
+            events = shim.read_events()
+            if any(isinstance(event, Exited | Lost) for event in events):
+                self._loop.forget(descriptor)  # the connection's end would wake the loop until the shim is dropped
+            for event in events:
                 handler(event)
 
-        self._loop.watch(shim.fileno(), ready)
+        self._loop.watch(descriptor, ready)
 
     def find(self, key: str) -> Shim | None:
         """The shim, if it lives."""
