@@ -20,7 +20,7 @@ $(READY): pyproject.toml hatch_build.py $(NATIVE) | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.run: pyproject.toml hatch_build.py $(NATIVE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
 	touch $@
 
 native: $(READY)
@@ -28,8 +28,9 @@ native: $(READY)
 sanitized: $(READY)
 	$(MAKE) -s -C native SANITIZE=1 OUT=$(CURDIR)/native/build/sanitized
 
-demo: $(VENV)/.run
-	@$(BIN)/python tools/demo.py
+# a developer's venv serves too, and is not replaced
+demo: $(if $(wildcard $(READY)),$(READY),$(VENV)/.run)
+	@PYTHONDONTWRITEBYTECODE=1 $(BIN)/python tools/demo.py
 
 test: $(READY)
 	tools/test-packages

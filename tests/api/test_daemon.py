@@ -223,3 +223,22 @@ def test_ensure_running_needs_no_engine_that_answers(tmp_path: Path) -> None:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
         assert ensure_running(str(tmp_path / "s")) == str(tmp_path / "s")
+
+
+def test_another_run_directory_is_refused_while_containers_run(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path)
+    engine.start()
+    try:
+        engine.client("POST", "/images/create", busybox_tar(), fromSrc="-", repo="bb")
+        engine.client("POST", "/containers/create", {"Image": "bb", "Cmd": ["sleep", "600"]}, name="c")
+        engine.client("POST", "/containers/c/start")
+        engine.stop(signal.SIGKILL)
+        usual, engine.run_dir = engine.run_dir, tmp_path / "other"
+        with pytest.raises(RuntimeError, match=rf"start with --run-dir {usual}"):
+            engine.start()
+        engine.run_dir = usual
+        engine.start()
+        assert engine.client("GET", "/containers/c/json").json["State"]["Status"] == "running"
+        engine.clear()
+    finally:
+        engine.stop()

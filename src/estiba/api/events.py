@@ -69,11 +69,13 @@ async def stream(api: Api, exchange: Exchange) -> None:
     if until is not None and until <= time.time_ns():
         await exchange.begin()
         past = await api.run(api.engine.events.history, since or 0, until)
-        await _write(exchange, past if since is not None else [], filters)
+        await _write(exchange, past, filters)
         await exchange.end()
         return
     mailbox = _Mailbox(until)
-    subscription = await api.run(api.engine.events.subscribe, mailbox.put, since=since, until=until)
+    subscription = await api.run(
+        api.engine.events.subscribe, mailbox.put, since=_history_from(since, until), until=until
+    )
     api.event_listeners += 1
     try:
         await exchange.begin()
@@ -83,6 +85,11 @@ async def stream(api: Api, exchange: Exchange) -> None:
     finally:
         api.event_listeners -= 1
         await asyncio.shield(api.run(subscription.close))
+
+
+def _history_from(since: int | None, until: int | None) -> int | None:
+    """From when on history is shown: all of it, as in Docker, where only an end is named."""
+    return 0 if since is None and until is not None else since
 
 
 async def _copy(exchange: Exchange, mailbox: _Mailbox, filters: dict[str, list[str]], seconds: float | None) -> None:

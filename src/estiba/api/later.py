@@ -46,6 +46,7 @@ async def plugin(_api: Api, exchange: Exchange) -> Reply:
 
 
 swarm = refusal(Unavailable(NOT_A_MANAGER))
+cluster_volume = refusal(Unavailable("volume update only valid for cluster volumes, but swarm is unavailable"))
 swarm_leave = refusal(Unavailable("This node is not part of a swarm"))
 swarm_init = refusal(Unsupported("cannot start a swarm: this engine works on one machine"))
 build = refusal(

@@ -74,7 +74,7 @@ ROUTES = (
     Route("POST", "/volumes/create", volumes.create),
     Route("POST", "/volumes/prune", volumes.prune),
     Route("GET", "/volumes/{name}", volumes.inspect),
-    Route("PUT", "/volumes/{name}", later.swarm),
+    Route("PUT", "/volumes/{name}", later.cluster_volume),
     Route("DELETE", "/volumes/{name}", volumes.remove),
     # networks
     Route("GET", "/networks", networks.list_all),

@@ -253,8 +253,7 @@ def show_container(
         "GraphDriver": {"Data": {"ID": container.id, **storage}, "Name": "overlay2"},
     }
     if sizes is not None:
-        if sizes[0]:
-            shown["SizeRw"] = sizes[0]
+        shown["SizeRw"] = sizes[0]
         shown["SizeRootFs"] = sizes[1]
     shown["Mounts"] = [show_mount(mount) for mount in container.mounts]
     shown["Config"] = show_config(container.config)

@@ -74,7 +74,10 @@ def size(value: int | str) -> int:
 
 
 def container_config(image: str, command: Command, options: Options) -> ContainerConfig:
-    """The part that belongs to the program."""
+    """The part that belongs to the program. Raises TypeError for a keyword that there is not."""
+    unknown = sorted(set(options) - set(Options.__annotations__))
+    if unknown:
+        raise TypeError(f"unknown option: {', '.join(unknown)}; there are {', '.join(sorted(Options.__annotations__))}")
     stdin = options.get("stdin", False)
     return ContainerConfig(
         image=image,

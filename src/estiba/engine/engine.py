@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from estiba.engine.places import Places
 from estiba.engine.wiring import wire
 from estiba.errors import Conflict, SystemFailure
+from estiba.store.atomic import write_file
 from estiba.store.locks import RootLock
 from estiba.store.roots import root_id
 
@@ -50,6 +51,7 @@ class Engine:
             places = make_places(root or DEFAULT_ROOT, run or DEFAULT_RUN)
             lock = stack.enter_context(RootLock(places.root).acquire(kind=kind, socket=socket))
             self.lock = lock
+            claim_run_directory(places)
             stack.callback(remove_run_directory, places)
             parts, use_cases = wire(places, stack)
             self.parts = parts
@@ -80,6 +82,27 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def claim_run_directory(places: Places) -> None:
+    """Note which run directory this root uses. Raises Conflict while containers run that only another one knows of."""
+    note = places.root / "run-directory"
+    try:
+        earlier = Path(note.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        earlier = places.run_dir
+    if earlier != places.run_dir:
+        try:
+            known = any((earlier / "c").iterdir())
+        except FileNotFoundError:  # of an earlier boot
+            known = False
+        if known:
+            usual = earlier.parent if earlier.name == places.root_id else earlier
+            raise Conflict(
+                f"cannot use the run directory {places.run_dir}: containers of {places.root} run below {earlier}; "
+                f"start with --run-dir {usual}, or end them first"
+            )
+    write_file(note, str(places.run_dir).encode())
 
 
 def remove_run_directory(places: Places) -> None:

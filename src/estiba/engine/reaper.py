@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from estiba.engine.loop import Loop
     from estiba.runtime.create import Runtime
 
-# a shim ends within milliseconds of being let go; a second look comes with the next start anyway
-_SOON: Final = 0.02
+# a shim ends within milliseconds of being let go, on a busy machine later
+_SOON: Final = (0.02, 0.3, 3.0)
 
 
 class Reaper:
@@ -26,7 +26,8 @@ class Reaper:
 
     def reap_soon(self) -> None:
         """Collect a child that is about to end."""
-        self._loop.call_later(_SOON, self._runtime.reap)
+        for seconds in _SOON:
+            self._loop.call_later(seconds, self._runtime.reap)
 
     def _collect(self, pidfd: int) -> None:
         self._loop.forget(pidfd)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from estiba.errors import InvalidArgument
+from estiba.errors import Conflict, InvalidArgument
 from estiba.images.archive import host_architecture, make_manifest
 from estiba.images.changes import apply_changes
 from estiba.images.compression import Compression, Rewound, decompressed, detect
@@ -106,9 +106,9 @@ def make(
         staged, diff_id = _unpack(content, source, diff_ids, stack)
         blobs = _layer_blobs(recipe.parent)
         if diff_id != EMPTY_DIFF_ID:
-            plain = source.compression is Compression.NONE
-            blob = writer.commit(diff_id, trusted=True) if plain else writer.commit()
-            hold.add(blob.digest)
+            digest = diff_id if source.compression is Compression.NONE else writer.digest()
+            hold.add(digest)  # first: who removes the same content elsewhere must not take this away
+            blob = writer.commit(digest, trusted=True)
             blobs.append(blob)
             diff_ids.append(diff_id)
             keys = chain_ids(diff_ids)
@@ -121,7 +121,8 @@ def make(
             size = content.stack_size(chain_ids(diff_ids))
             content.records.add(NewImage(config.digest, manifest.digest, size, parent=parent), names)
     image = content.records.by_id(config.digest)
-    assert image is not None  # recorded a moment ago, by this thread's own transaction
+    if image is None:
+        raise Conflict(f"image {config.digest} was removed by somebody else as soon as it was made")
     return image
 
 

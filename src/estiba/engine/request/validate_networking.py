@@ -69,7 +69,11 @@ def _check_endpoint(name: str, endpoint: EndpointConfig | None) -> None:
     elif (
         name in FIXED
         and endpoint.ipam_config
-        and (endpoint.ipam_config.ipv4_address or endpoint.ipam_config.ipv6_address)
+        and (
+            endpoint.ipam_config.ipv4_address
+            or endpoint.ipam_config.ipv6_address
+            or endpoint.ipam_config.link_local_ips
+        )
     ):
         problem = "invalid endpoint settings:\nuser specified IP address is supported on user defined networks only"
     if problem:
