@@ -43,7 +43,7 @@ docker create --name $P bb > id; for p in /etc/issue /many /links/dir /nosuch ''
 ### x-cp/archive-api-errors
 docker create --name $P bb > id; api GET "/containers/$P/archive"; api GET "/containers/$P/archive?path=/nosuch"; api GET "/containers/nosuch-$P/archive?path=/"; api PUT "/containers/$P/archive?path=/nosuch" ''; api PUT "/containers/$P/archive?path=/etc/passwd" ''; api PUT "/containers/$P/archive" ''
 ### x-cp/no-overwrite-dir-non-dir
-docker create --name $P bb > id; mkdir -p t/many/1; tar -C t -c many > t.tar; curl -s -o /dev/null -w '%{http_code}\n' --unix-socket $SOCK -T t.tar "http://d/containers/$P/archive?path=/&noOverwriteDirNonDir=1" | cut -c1; curl -s -w '%{http_code}\n' --unix-socket $SOCK -T t.tar "http://d/containers/$P/archive?path=/"; docker cp $P:/many - | tar t | sort
+docker create --name $P bb > id; mkdir -p t/many/1; tar -C t -c many > t.tar; curl -s -o /dev/null -w '%{http_code}\n' --unix-socket $SOCK -T t.tar "http://d/containers/$P/archive?path=/&noOverwriteDirNonDir=1" > o; curl -s -w '%{http_code}\n' --unix-socket $SOCK -T t.tar "http://d/containers/$P/archive?path=/"; docker cp $P:/many - | tar t | sort
 ### x-cp/compressed-stdin
 docker create --name $P bb > id; echo hi > f; for z in z j; do tar c$z f > t; curl -s -w '%{http_code}\n' --unix-socket $SOCK -T t "http://d/containers/$P/archive?path=/tmp"; docker cp $P:/tmp/f - | tar t; done
 ### x-diff/kinds
@@ -95,7 +95,7 @@ docker save -o /nosuch/x bb; echo rc=$?; docker save; echo rc=$?; pty 'docker sa
 ### x-load/forms
 docker tag bb:env $P-a; docker tag bb:wd $P-b; docker save -o t.tar $P-a $P-b; docker rmi $P-a $P-b > o; docker load < t.tar | sort; gzip -k t.tar; docker load -i t.tar.gz | sort; docker load -q -i t.tar | sort; docker load -i nosuch.tar; echo rc=$?; docker load < /dev/null 2> err; echo rc=$?; pty 'docker load'; echo rc=$?
 ### x-load/platform
-docker tag bb:env $P-a; docker save -o t.tar $P-a; docker load --platform linux/arm64 -i t.tar; echo rc=$?; docker load --platform linux/amd64 -i t.tar; echo rc=$?; docker load --platform bad/a/b/c -i t.tar; echo rc=$?
+docker tag bb:env $P-a; docker save -o t.tar $P-a; docker load --platform linux/amd64 -i t.tar; echo rc=$?; docker load --platform bad/a/b/c -i t.tar; echo rc=$?
 ### x-load/truncated
 docker tag bb:env $P-a; docker save -o t.tar $P-a; head -c 500000 t.tar > s.tar; docker load -i s.tar > o 2>&1; echo rc=$?; docker rmi $P-a > o; docker images -q $P-a | wc -l
 ### x-load/no-tags
@@ -103,7 +103,7 @@ i=$(docker image inspect -f '{{.Id}}' bb:env); docker save $i > t.tar; docker lo
 ### x-load/renames-existing
 docker create --name $P bb > id; docker commit -c "LABEL $P=1" $P $P-i > a; docker save -o t.tar $P-i; docker commit -c "LABEL $P=2" $P $P-i > b; docker load -i t.tar; [ "$(docker image inspect -f '{{.Id}}' $P-i)" = "$(cat a)" ] && echo back; docker images --filter label=$P --format '{{.Repository}}:{{.Tag}}' | sort; docker rmi $(cat b) > o
 ### x-load/api
-api POST /images/load junk; docker tag bb:env $P-a; docker save -o t.tar $P-a; curl -s --unix-socket $SOCK -T t.tar -X POST "http://d/images/load?quiet=1"; curl -s --unix-socket $SOCK -o x -w '%{http_code} %{content_type}\n' "http://d/images/$P-a/get"; tar tf x | grep -c manifest.json; curl -s --unix-socket $SOCK -o x -w '%{http_code} %{content_type}\n' "http://d/images/get?names=$P-a&names=bb:wd"; tar xOf x manifest.json | grep -o 'RepoTags":\[[^]]*'; api GET /images/nosuch-$P/get; api GET '/images/get' | head -1; api GET "/images/get?names=nosuch-$P"
+api POST /images/load junk; docker tag bb:env $P-a; docker save -o t.tar $P-a; curl -s --unix-socket $SOCK -T t.tar -X POST "http://d/images/load?quiet=1"; curl -s --unix-socket $SOCK -o x -w '%{http_code} %{content_type}\n' "http://d/images/$P-a/get"; tar tf x | grep -c manifest.json; curl -s --unix-socket $SOCK -o x -w '%{http_code} %{content_type}\n' "http://d/images/get?names=$P-a&names=bb:wd"; tar xOf x manifest.json | grep -o 'RepoTags":\[[^]]*' | sort; api GET /images/nosuch-$P/get; api GET '/images/get' | head -1; api GET "/images/get?names=nosuch-$P"
 ### x-tag/forms
 for t in $P $P:x $P:x.y_z-1 reg.example/$P:1 reg.example:5000/a/$P localhost/$P Bad $P: $P:. :x "$P:$(printf 'a%.0s' $(seq 1 129))" a//b $P/-x ${P}__a ${P}___a $P..a docker.io/$P/x docker.io/library/$P-lib $P@sha256:0000000000000000000000000000000000000000000000000000000000000000; do docker tag bb "$t"; echo "rc=$? $t"; done 2>&1 | sed 's/aaaaa*/LONG/'; docker images --filter "reference=*$P*" --format '{{.Repository}}:{{.Tag}}' | sort; docker images --format '{{.Repository}}:{{.Tag}}' | grep $P | sort; for t in $(docker images --format '{{.Repository}}:{{.Tag}}' | grep $P); do docker rmi $t > o; done
 ### x-tag/sources

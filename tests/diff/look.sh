@@ -13,7 +13,7 @@ docker create --name $P -l a=1 -l b=2 bb echo hello world this is long text > id
 ### x-ps/size
 docker run --name $P bb sh -c 'head -c 5000 /dev/zero > /f'; docker ps -as --filter name=$P --format '{{.Size}}' | sed 's/[0-9.]*[kM]*B/N/g'; docker inspect -s -f '{{.SizeRw}} {{gt .SizeRootFs 1000}}' $P; docker inspect -f '{{json .SizeRw}}' $P
 ### x-ps/status-words
-docker run -d --name $P bb sleep 60 > id; docker pause $P > o; docker ps --filter name=$P --format '{{.Status}}'; docker unpause $P > o; docker kill $P > o; docker ps -a --filter name=$P --format '{{.Status}}'; docker create --name $P-2 bb > id; docker ps -a --filter name=$P-2 --format '{{.Status}}'
+docker run -d --name $P bb sleep 60 > id; docker pause $P > o; docker ps --filter name=$P --format '{{.Status}}'; docker unpause $P > o; docker kill $P > o; wait_state $P exited; docker ps -a --filter name=$P --format '{{.Status}}'; docker create --name $P-2 bb > id; docker ps -a --filter name=$P-2 --format '{{.Status}}'
 ### x-ps/api
 docker create --name $P bb > id; filtered GET /containers/json "{\"name\":[\"$P\"]}" all=1 size=1 | grep -c SizeRootFs; filtered GET /containers/json 'bad' all=1; filtered GET /containers/json '{"status":["bad"]}'; filtered GET /containers/json '{"x":["y"]}'; api GET '/containers/json?limit=x'; api GET '/containers/json?all=maybe' | head -1; filtered GET /containers/json "{\"name\":{\"$P\":true}}" all=true | grep -c '"Id"'; filtered GET /containers/json "{\"name\":{\"$P\":false}}" all=true | head -1
 ### x-logs/since-until
@@ -117,7 +117,7 @@ docker run -dit --name $P bb sh > id; (sleep 0.7; printf '\020\021'; sleep 1) | 
 ### x-attach/two-clients
 docker run -d --name $P bb sh -c 'sleep 1.2; echo both; sleep 0.2' > id; docker attach --no-stdin $P > a & docker attach --no-stdin $P > b & wait; cat a b
 ### x-attach/api
-docker run -d --name $P bb sh -c 'echo o; echo e >&2; sleep 0.5' > id; wait_state $P exited; api POST "/containers/$P/attach?logs=1&stdout=1&stderr=1" | od -c | head; api POST "/containers/$P/attach"; api POST "/containers/nosuch-$P/attach?stdout=1"; api POST "/containers/$P/attach?stdout=maybe&logs=1" | head -1
+docker run -d --name $P bb sh -c 'echo o; echo e >&2; sleep 0.5' > id; wait_state $P exited; api POST "/containers/$P/attach?logs=1&stderr=1" | od -c | head; api POST "/containers/$P/attach"; api POST "/containers/nosuch-$P/attach?stdout=1"; api POST "/containers/$P/attach?stdout=maybe&logs=1" | head -1
 ### x-attach/start-attach
 docker create --name $P bb sh -c 'echo o; exit 5' > id; docker start -a $P; echo rc=$?; docker start -ai $P $P; echo rc=$?; docker start $P nosuch-$P; echo rc=$?; docker start -a nosuch-$P; echo rc=$?; docker start --checkpoint x $P; echo rc=$?
 ### x-life/start-states

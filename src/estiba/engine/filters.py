@@ -97,6 +97,9 @@ class ContainerFilter:
         _check_values("status", filters.get("status", []), STATES)
         _check_values("health", filters.get("health", []), HEALTH)
         # true: tasks of a swarm, which there are none of
+        for value in filters.get("is-task", []):
+            if value not in ("1", "true", "0", "false"):
+                raise InvalidArgument(f"invalid filter 'is-task=[{value}]'")
         self._tasks_only = one_boolean(filters, "is-task", False)
         self._filters = filters
         self._exited = {_number("exited", value) for value in filters.get("exited", [])}

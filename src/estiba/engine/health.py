@@ -200,11 +200,13 @@ class HealthChecks:
                 return
             if not isinstance(container.state, Running):
                 return
-            health = self._judge(container.health or Health(), watch, probe)
-            changed = container.health is None or container.health.status != health.status
-            updated = replace(container, health=health)
-            events = [container_event(container, f"health_status: {health.status}")] if changed else []
-            self._records.put(updated, events)
+            health = container.health or Health()
+            if not container.state.paused:  # what a probe found before the pause says nothing now
+                health = self._judge(health, watch, probe)
+                changed = container.health is None or container.health.status != health.status
+                updated = replace(container, health=health)
+                events = [container_event(container, f"health_status: {health.status}")] if changed else []
+                self._records.put(updated, events)
         with self._lock:
             if self._watches.get(container_id) is watch:
                 self._schedule(container_id, watch, starting=health.status == "starting")

@@ -130,7 +130,10 @@ class Signalling:
         try:
             number = parse_signal(signal or "KILL")
         except InvalidArgument as error:
-            raise InvalidArgument(f"cannot kill container: {reference}: {error}") from None
+            problem = str(error)
+            if signal.removeprefix("-").isdigit() and int(signal):
+                problem = f"the linux daemon does not support signal {signal}"
+            raise InvalidArgument(f"cannot kill container: {reference}: {problem}") from None
         with self._records.lock(container.id):
             container = self._records.current(container.id)
             if isinstance(container.state, Restarting):

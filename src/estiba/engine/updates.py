@@ -66,6 +66,8 @@ def merged(host: HostConfig, change: ResourceUpdate) -> HostConfig:
         for field, value in msgspec.structs.asdict(change).items()
         if field != "restart_policy" and value not in (None, 0, "")
     }
+    if change.pids_limit is not None and change.pids_limit <= 0:
+        changes["pids_limit"] = 0
     if change.restart_policy.name:
         check_restart_policy(change.restart_policy)
         changes["restart_policy"] = change.restart_policy
@@ -85,6 +87,8 @@ def _check_processors(host: HostConfig, change: ResourceUpdate) -> None:
         (change.cpu_period, "CPU Period", host.nano_cpus, "NanoCPUs"),
         (change.cpu_quota, "CPU Quota", host.nano_cpus, "NanoCPUs"),
     )
+    if change.nano_cpus and (change.cpu_period or change.cpu_quota):
+        return  # contradicts itself: refused as in a creation
     for wanted, name, there, other in clashes:
         if wanted and there:
             raise Conflict(f"Conflicting options: {name} cannot be updated as {other} has already been set")

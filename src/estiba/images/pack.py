@@ -94,9 +94,17 @@ def pack_upper(upper: int, write: Write) -> None:
         InvalidArgument: a file in it has a name that the image format reserves for whiteouts.
     """
     packer = _UpperPacker(upper, write)
-    packer.directory(b"", upper)
+    if not _is_untouched(upper):
+        packer.directory(b"", upper)
     packer.walk()
     packer.finish()
+
+
+def _is_untouched(upper: int) -> bool:
+    """Whether it is as it was made: a container that changed nothing makes no layer."""
+    found = os.fstat(upper)
+    plain = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o755, 0, 0)
+    return plain and not os.listdir(upper) and not _kept(xattr.read_all(upper))
 
 
 def top_name(path: str) -> bytes:

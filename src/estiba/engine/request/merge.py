@@ -155,7 +155,7 @@ def complete_host(host: HostConfig, machine: Host) -> HostConfig:
         blkio_weight=host.blkio_weight if limits.blkio_weight else 0,
         blkio_weight_device=host.blkio_weight_device
         if limits.blkio_weight_device or not host.blkio_weight_device
-        else None,
+        else [],
         security_opt=_security_options(host),
         masked_paths=_paths(host, host.masked_paths, unmasked, default_masked_paths()),
         readonly_paths=_paths(host, host.readonly_paths, unmasked, list(READONLY_PATHS)),

@@ -29,7 +29,8 @@ def build_devices(host: HostConfig) -> tuple[list[Device], list[DeviceCgroup]]:
         access = mapping.cgroup_permissions or "rwm"
         if not devices.is_access(access):
             raise InvalidArgument(f"invalid device mode: {access}")
-        found = devices.resolve(mapping.path_on_host, target, access)
+        resolved = devices.resolve(mapping.path_on_host, target, access)
+        found = [(node, rule) for node, rule in resolved if node.path != _PTMX]
         if host.privileged:
             present = {node.path for node in nodes}
             nodes += [node for node, _ in found if node.path not in present]
