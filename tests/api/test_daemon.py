@@ -230,15 +230,15 @@ def test_another_run_directory_is_refused_while_containers_run(tmp_path: Path) -
     engine.start()
     try:
         engine.client("POST", "/images/create", busybox_tar(), fromSrc="-", repo="bb")
-        engine.client("POST", "/containers/create", {"Image": "bb", "Cmd": ["sleep", "600"]}, name="c")
-        engine.client("POST", "/containers/c/start")
+        create(engine.client, "stays", "sleep", "600")
+        assert engine.client("POST", "/containers/stays/start").status == 204
         engine.stop(signal.SIGKILL)
         usual, engine.run_dir = engine.run_dir, tmp_path / "other"
         with pytest.raises(RuntimeError, match=rf"start with --run-dir {usual}"):
             engine.start()
         engine.run_dir = usual
         engine.start()
-        assert engine.client("GET", "/containers/c/json").json["State"]["Status"] == "running"
+        assert engine.client("GET", "/containers/stays/json").json["State"]["Status"] == "running"
         engine.clear()
     finally:
         engine.stop()
