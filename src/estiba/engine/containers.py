@@ -218,6 +218,7 @@ class Containers:
         try:
             return self._parts.launcher.describe(container)
         except OSError as error:
+            self._records.current(container.id)  # its files go with it
             raise SystemFailure(f"cannot make the plan of {reference}: {error}") from error
 
 

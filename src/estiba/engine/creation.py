@@ -97,8 +97,9 @@ class Creator:
             find=self._records.find,
         )
         check_create(completed)
-        with ExitStack() as undo:
-            mounts = self._mounts(completed, undo)
+        with ExitStack() as always, ExitStack() as undo:
+            always.callback(self._volumes.unclaim, container_id)
+            mounts = self._mounts(container_id, completed, undo)
             with self._layers.lease():  # an image removed meanwhile would take the init layer along
                 self._snapshots.prepare(container_id, self._stack(image))
             undo.callback(self._snapshots.remove, container_id)
@@ -125,7 +126,7 @@ class Creator:
             raise Conflict(name_conflict(name, owner))
         return name
 
-    def _mounts(self, completed: Completed, undo: ExitStack) -> tuple[MountPoint, ...]:
+    def _mounts(self, container_id: str, completed: Completed, undo: ExitStack) -> tuple[MountPoint, ...]:
         """The container's mounts, with their volumes made."""
         made = []
         for mount in resolve_mounts(completed.config, completed.host, self._records.get):
@@ -134,10 +135,10 @@ class Creator:
             if mount.type != "volume":
                 made.append(mount)
                 continue
-            known = self._volumes.store.find(mount.name) if mount.name else None
-            volume = self._volumes.create(mount.name, driver=mount.driver, labels=_labels(completed.host, mount))
-            if known is None:
-                undo.callback(self._volumes.store.remove, volume.name, force=True, in_use=lambda _: [])
+            labels = _labels(completed.host, mount)
+            volume, fresh = self._volumes.claim(container_id, mount.name, driver=mount.driver, labels=labels)
+            if fresh:
+                undo.callback(self._volumes.discard, volume.name, container_id)
             made.append(replace(mount, name=volume.name, source=str(volume.mountpoint)))
         return tuple(made)
 

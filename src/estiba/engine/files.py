@@ -71,18 +71,20 @@ class ContainerFiles:
     def root(self, container: Container, *, volumes: bool = True) -> Iterator[int]:
         """A descriptor of the container's root directory, with its volumes and binds if asked for."""
         with contextlib.ExitStack() as stack:
+            yield self._open(stack, container.id, volumes)
+
+    def _open(self, stack: contextlib.ExitStack, container_id: str, volumes: bool) -> int:
+        """Under the lock that a start holds: two overlays with one upper directory cannot be mounted at a time."""
+        with self._records.lock(container_id):
+            container = self._records.current(container_id)
             try:
                 namespace = self._namespace(container)
                 if namespace is None:
-                    view = self._assembled(container, volumes)
-                else:
-                    stack.callback(os.close, namespace)
-                    view = running_root(namespace, bare=not volumes)
-                root = stack.enter_context(view)
+                    return stack.enter_context(self._assembled(container, volumes))
+                stack.callback(os.close, namespace)
+                return stack.enter_context(running_root(namespace, bare=not volumes))
             except OSError as error:
-                self._records.current(container.id)  # a removal may have taken it away meanwhile
                 raise SystemFailure(f"cannot open the files of container {container.name}: {error}") from error
-            yield root
 
     def _namespace(self, container: Container) -> int | None:
         """A descriptor of its mount namespace; None when it does not run (any more)."""

@@ -82,7 +82,7 @@ class Removal:
             self._restarts.forget(container.id)
             if not isinstance(container.state, Running):
                 self._remove_now(container, volumes=volumes)
-                return _finished()
+                return _done()
             ended = self._waiters.add(container.id, "not-running")
             self._end(container)
         future: Future[None] = Future()
@@ -90,8 +90,9 @@ class Removal:
         return future
 
     def _end(self, container: Container) -> None:
-        stopped = replace(container, stopped_by_user=True, host=replace(container.host, auto_remove=False))
-        self._records.put(stopped, [container_event(container, "kill", {"signal": "9"})])
+        self._records.put(
+            replace(container, stopped_by_user=True), [container_event(container, "kill", {"signal": "9"})]
+        )
         self._ends.expect(container.id, ExpectedEnd(stop=False, keep=True))
         with suppress(Conflict):  # it is just ending by itself
             self._shims.get(container.id).signal(9)
@@ -100,21 +101,31 @@ class Removal:
 
     def _after_end(self, container_id: str, volumes: bool, future: Future[None]) -> None:
         try:
-            self.finish(container_id, volumes=volumes)
+            if self._finished(container_id, volumes=volumes):
+                future.set_result(None)
+            else:  # somebody has started it again
+                again = self.remove(container_id, force=True, volumes=volumes)
+                again.add_done_callback(lambda _: _pass_on(again, future))
+        except NotFound:
+            future.set_result(None)
         except Exception as error:
             future.set_exception(error)
-        else:
-            future.set_result(None)
 
     def finish(self, container_id: str, *, volumes: bool = False) -> None:
-        """Remove a container that does not run; harmless when it is gone."""
-        container = self._records.find(container_id)
-        if container is None:
-            return
-        with self._records.lock(container.id):
-            found = self._records.find(container.id)
-            if found is not None and not isinstance(found.state, Running):
-                self._remove_now(found, volumes=volumes or found.host.auto_remove)
+        """Remove a container unless it runs (again); harmless when it is gone."""
+        self._finished(container_id, volumes=volumes)
+
+    def _finished(self, container_id: str, *, volumes: bool) -> bool:
+        """Remove it unless it runs; whether it is gone."""
+        with self._records.lock(container_id):
+            found = self._records.find(container_id)
+            if found is None:
+                return True
+            if isinstance(found.state, Running):
+                return False
+            self._restarts.forget(container_id)
+            self._remove_now(found, volumes=volumes or found.host.auto_remove)
+            return True
 
     def _remove_now(self, container: Container, *, volumes: bool) -> None:
         ended = ended_of(container.state)
@@ -123,20 +134,18 @@ class Removal:
             self._records.put(replace(container, state=Removing(ended=ended)))
         try:
             self._runtime.cleanup(container.id)
+            for name in owned:
+                with suppress(Conflict, NotFound):  # another container has it by now (--volumes-from), or it is gone
+                    self._remove_volume(name)
         except (OSError, EstibaError) as error:
             self._records.put(replace(container, state=Dead(ended=replace(ended, error=str(error)))))
             raise SystemFailure(f"cannot remove container {container.name}: {error}; try again") from error
         self._attachments.drop(container.id)
         self._execs.container_removed(container.id)
         self._records.remove(container, [container_event(container, "destroy")])
-        try:
-            self._discard_files(container.id)
-            for name in owned:
-                with suppress(Conflict, NotFound):  # another container has it by now (--volumes-from), or it is gone
-                    self._remove_volume(name)
-        finally:
-            result = WaitResult(ended.exit_code)
-            self._waiters.answer(container.id, ("removed", "not-running", "next-exit"), result)
+        self._discard_files(container.id)
+        result = WaitResult(ended.exit_code)
+        self._waiters.answer(container.id, ("removed", "not-running", "next-exit"), result)
 
     def _discard_files(self, container_id: str) -> None:
         try:
@@ -154,7 +163,15 @@ def _obstacle(container: Container) -> str:
     return "container is running: stop the container before removing or force remove"
 
 
-def _finished() -> Future[None]:
+def _pass_on(source: Future[None], target: Future[None]) -> None:
+    error = source.exception()
+    if error is None:
+        target.set_result(None)
+    else:
+        target.set_exception(error)
+
+
+def _done() -> Future[None]:
     future: Future[None] = Future()
     future.set_result(None)
     return future

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from estiba.errors import Conflict, InvalidArgument, NotFound
-from estiba.linux.files import remove_tree
+from estiba.linux.files import refuse_mount_root, remove_tree
 from estiba.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, openat2
 from estiba.store.space import explained
 from estiba.volumes import filling
@@ -37,9 +38,13 @@ _DATA = "_data"
 
 
 class VolumeStore:
-    """The volumes of one root directory. Thread-safe; who uses a volume is asked of the caller (`in_use`)."""
+    """The volumes of one root directory. Thread-safe; who uses a volume is asked of the caller (`in_use`).
+
+    guard: held from that question to the end of the record, and by who begins to use a volume.
+    """
 
     def __init__(self, root: Path, database: Database) -> None:
+        self.guard = threading.RLock()
         self._directory = root / "volumes"
         self._database = database
         self._directory.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -98,15 +103,17 @@ class VolumeStore:
         Raises:
             NotFound: no such volume (without force). Conflict: a container has it (force or not).
         """
-        volume = self.find(name)
-        if volume is None:
-            if force:
-                return False
-            raise NotFound(f"get {name}: no such volume")
-        users = in_use(name)
-        if users:
-            raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
-        self._discard(volume)
+        with self.guard:
+            volume = self.find(name)
+            if volume is None:
+                if force:
+                    return False
+                raise NotFound(f"get {name}: no such volume")
+            users = in_use(name)
+            if users:
+                raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+            self._forget(volume)
+        self._remove_directory(volume.id)
         return True
 
     def prune(self, filters: Filters | None = None, *, in_use: InUse) -> tuple[Sequence[str], int]:
@@ -119,11 +126,15 @@ class VolumeStore:
         everything = bool(truth(filters, "all"))
         names, reclaimed = [], 0
         for volume in self.list({k: v for k, v in filters.items() if k in ("label", "label!")}, in_use=in_use):
-            if (everything or volume.anonymous) and not in_use(volume.name):
-                size = usage(volume.mountpoint)
-                self._discard(volume)
-                names.append(volume.name)
-                reclaimed += size
+            if not (everything or volume.anonymous):
+                continue
+            size = usage(volume.mountpoint)
+            with self.guard:
+                if in_use(volume.name) or not self._forget(volume):
+                    continue
+            self._remove_directory(volume.id)
+            names.append(volume.name)
+            reclaimed += size
         return names, reclaimed
 
     def usage(self, name: str) -> int:
@@ -198,17 +209,18 @@ class VolumeStore:
             return
         data.chmod(0o755)  # whatever the umask
 
-    def _discard(self, volume: Volume) -> None:
+    def _forget(self, volume: Volume) -> bool:
+        """Remove the record; False when somebody else did."""
         with self._database.write(durable=True) as c:
-            c.execute("DELETE FROM volume WHERE name = ? AND id = ?", (volume.name, volume.id))
-        self._remove_directory(volume.id)
+            gone = c.execute("DELETE FROM volume WHERE name = ? AND id = ?", (volume.name, volume.id)).rowcount
+        return bool(gone)
 
     def _remove_directory(self, identity: str) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             # what can't go now (something mounted inside) has no row any more and goes at the next start
             with contextlib.suppress(OSError):
-                remove_tree(descriptor, os.fsencode(identity))
+                remove_tree(descriptor, os.fsencode(identity), check=refuse_mount_root)
         finally:
             os.close(descriptor)
 
@@ -245,8 +257,9 @@ def usage(directory: Path) -> int:
     """Bytes of the files below a directory, each inode once; what vanishes meanwhile counts nothing."""
     seen: set[tuple[int, int]] = set()
     total = 0
-    for _, _, files, descriptor in os.fwalk(directory, onerror=lambda _: None):
-        total += sum(_sizes(files, descriptor, seen))
+    with contextlib.suppress(FileNotFoundError):
+        for _, _, files, descriptor in os.fwalk(directory, onerror=lambda _: None):
+            total += sum(_sizes(files, descriptor, seen))
     return total
 
 
