@@ -9,6 +9,8 @@ from typing import Any
 
 VERSION = "/v1.51"
 BLOCK = 1 << 20
+# more than any measurement takes; less than forever
+SECONDS = 180
 
 
 class Refused(Exception):
@@ -21,7 +23,7 @@ class Api:
     def __init__(self, path: str) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(600)
+        self._socket.settimeout(SECONDS)
         self._socket.connect(path)
         self._buffer = b""
 
@@ -110,7 +112,7 @@ def stream(path: str, target: str, out: int) -> int:
     """GET into a descriptor until the connection ends, undecoded and with the head; the size."""
     total = 0
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(600)
+        client.settimeout(SECONDS)
         client.connect(path)
         client.sendall(request("GET", target, close=True))
         buffer = bytearray(BLOCK)

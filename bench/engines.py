@@ -12,13 +12,13 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import processes
-from bench.api import Api
+from bench.api import Api, Refused
 from bench.figures import DOCKER, ESTIBA
 
 if TYPE_CHECKING:
@@ -94,7 +94,11 @@ def estiba(directory: Path, run_dir: Path) -> Iterator[Engine]:
         with open(reader, "rb") as ready:
             if not select.select([ready], [], [], SECONDS)[0] or not ready.read(1):
                 raise SystemExit(f"the engine did not start:\n{(directory / 'log').read_text()}")
-        yield _described(ESTIBA, str(directory / "socket"))
+        engine = _described(ESTIBA, str(directory / "socket"))
+        try:
+            yield engine
+        finally:
+            _clear(engine)
     finally:
         process.terminate()
         process.wait()
@@ -120,6 +124,13 @@ def dockerd(directory: Path) -> Iterator[Engine]:
     finally:
         process.terminate()
         process.wait()
+
+
+def _clear(engine: Engine) -> None:
+    """Remove what a failed measurement left running: containers outlive their engine."""
+    with suppress(OSError, Refused), engine.api() as api:
+        for container in api.json("GET", "/containers/json?all=1"):
+            api.call("DELETE", f"/containers/{container['Id']}?force=1")
 
 
 def _answers(path: Path) -> bool:

@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,8 @@ def main(argv: list[str]) -> int:
     if os.geteuid() != 0:
         print("the bench runs containers and needs root: sudo make bench", file=sys.stderr)
         return 1
+    # what was started is ended by its context managers, also when somebody ends the bench
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     directory = Path(tempfile.mkdtemp(prefix="estiba-bench-", dir=options.directory))
     shared_memory = Path(tempfile.mkdtemp(prefix="estiba-bench-", dir="/dev/shm"))
     try:
