@@ -69,8 +69,10 @@ class TestAttach:
             assert one.wait(20) == two.wait(20) == 137
 
     def test_the_exit_code(self, docker: Command, name: str) -> None:
-        docker("run", "-d", "--name", name, "bb", "sh", "-c", "trap 'exit 11' USR1; while :; do sleep 0.1; done")
+        command = "trap 'exit 11' USR1; while :; do echo tick; sleep 0.1; done"
+        docker("run", "-d", "--name", name, "bb", "sh", "-c", command)
         with docker.background("attach", "--sig-proxy=false", name) as process:
+            assert read_line(process) == "tick\n"
             docker("kill", "-s", "USR1", name)
             assert process.wait(20) == 11
 

@@ -9,14 +9,15 @@ import pty
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 SECONDS = 20.0
 
@@ -167,6 +168,11 @@ def docker_command(socket: Path, config: Path) -> Command:
         "LC_ALL": "C.UTF-8",
     }
     return Command(("docker",), environment)
+
+
+def estiba_command(socket: Path, config: Path) -> Command:
+    """Our own command, led to a socket."""
+    return Command((str(Path(sys.executable).with_name("estiba")),), docker_command(socket, config).environment)
 
 
 def eventually(condition: Any, seconds: float = SECONDS) -> Any:

@@ -50,6 +50,11 @@ def choose_host(flag: str) -> str:
     return host
 
 
+def _is_own(host: str) -> bool:
+    """Whether an engine that is started with this environment listens there; others' engines are not ours to start."""
+    return host.startswith("unix://") and host == (os.environ.get("ESTIBA_HOST") or default_host())
+
+
 class Session:
     """One run of the command.
 
@@ -72,11 +77,13 @@ class Session:
     # ---- the engine -----------------------------------------------------------------------------------------------
 
     def open(self, host: str) -> _socket.socket:
-        """A connection to the engine; with none at the default address, one is started in the background first."""
+        """A connection to the engine; with none at this environment's own address, one is started in the background
+        first.
+        """
         try:
             return connect(host)
         except Unreachable as error:
-            if not self._started and error.reason in (_NO_FILE, _REFUSED) and host == default_host():
+            if not self._started and error.reason in (_NO_FILE, _REFUSED) and _is_own(host):
                 return connect(self._start_engine())
             raise self._explain(error) from error
 
