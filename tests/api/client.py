@@ -185,6 +185,7 @@ class EngineProcess:
         try:
             assert select.select([reader], [], [], SECONDS)[0], "the engine is not ready"
             if not os.read(reader, 16):
+                self.process.wait(SECONDS)
                 raise RuntimeError(f"the engine did not start: {self.log.read_text()}")
         finally:
             os.close(reader)
