@@ -33,6 +33,7 @@ SETTLED = 10.0
 GONE = (OSError, http.client.HTTPException, EOFError, ValueError, LookupError)
 
 
+@pytest.mark.timeout(900)
 def test_random_kills_leave_nothing_and_lose_nothing(engine: EngineProcess) -> None:
     chance = random.Random(20)
     survivor = start(engine.client, "survivor", "sh", "-c", "i=0; while :; do echo $((i+=1)); sleep 0.05; done")
