@@ -14,6 +14,7 @@ enum {
 	LINE_MAX_SIZE = 16384,                     /* Docker's: a longer line becomes several entries */
 	ENTRY_MAX_SIZE = 6 * LINE_MAX_SIZE + 256,  /* every byte as \uXXXX, and what surrounds the text */
 	OUT_SIZE = 3 * 65536,
+	SINGLY = 16,                               /* bytes written one by one after an unusual one */
 };
 
 static unsigned char out[OUT_SIZE] __attribute__((aligned(4096)));
@@ -40,8 +41,32 @@ static size_t plain_prefix(const unsigned char *bytes)
 	return special[1] ? 8 + (size_t)__builtin_ctzll(special[1]) / 8 : sizeof v;
 }
 
-static const unsigned char is_special[256] = {
-	[0 ... 0x1f] = 1, ['"'] = 1, ['&'] = 1, ['<'] = 1, ['>'] = 1, ['\\'] = 1, [0x80 ... 0xff] = 1,
+/* How a byte is written when it is no part of a valid character beyond ASCII. */
+struct escape {
+	unsigned char text[7], size;
+};
+
+#define PLAIN(c)   {{c}, 1}
+#define SHORT(c)   {{'\\', c}, 2}
+#define LONG(h, l) {{'\\', 'u', '0', '0', h, l}, 6}
+#define PLAIN4(c)  PLAIN(c), PLAIN(c + 1), PLAIN(c + 2), PLAIN(c + 3)
+#define PLAIN16(c) PLAIN4(c), PLAIN4(c + 4), PLAIN4(c + 8), PLAIN4(c + 12)
+#define LONG8(h) \
+	LONG(h, '0'), LONG(h, '1'), LONG(h, '2'), LONG(h, '3'), LONG(h, '4'), LONG(h, '5'), LONG(h, '6'), LONG(h, '7')
+
+static const struct escape escapes[256] = {
+	LONG8('0'), LONG('0', '8'), LONG('0', '9'), SHORT('n'), LONG('0', 'b'), LONG('0', 'c'), SHORT('r'),
+	LONG('0', 'e'), LONG('0', 'f'),
+	LONG8('1'), LONG('1', '8'), LONG('1', '9'), LONG('1', 'a'), LONG('1', 'b'), LONG('1', 'c'), LONG('1', 'd'),
+	LONG('1', 'e'), LONG('1', 'f'),
+	PLAIN(' '), PLAIN('!'), SHORT('"'), PLAIN('#'), PLAIN('$'), PLAIN('%'), LONG('2', '6'), PLAIN('\''),
+	PLAIN4('('), PLAIN4(','),
+	PLAIN4('0'), PLAIN4('4'), PLAIN4('8'), LONG('3', 'c'), PLAIN('='), LONG('3', 'e'), PLAIN('?'),
+	PLAIN16('@'),
+	PLAIN4('P'), PLAIN4('T'), PLAIN4('X'), SHORT('\\'), PLAIN(']'), PLAIN('^'), PLAIN('_'),
+	PLAIN16('`'),
+	PLAIN16('p'),
+	[0x80 ... 0xff] = {{'\\', 'u', 'f', 'f', 'f', 'd'}, 6},
 };
 
 /* Length of the valid UTF-8 sequence at text, 0 if there is none (RFC 3629: no surrogates, no overlong forms). */
@@ -68,44 +93,20 @@ static unsigned char *put(unsigned char *to, const char *text)
 	return to + size;
 }
 
-static unsigned char *put_ascii(unsigned char *to, unsigned char byte)
+/* Writes the character beyond ASCII that may begin at text; returns how many bytes of text it was, 0 if it is none. */
+static size_t put_character(unsigned char **to, const unsigned char *text, size_t size)
 {
-	static const char digits[] = "0123456789abcdef";
-	static const unsigned char shorts[128] = {
-		['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r',
-	};
-	*to++ = '\\';
-	if (shorts[byte]) {
-		*to++ = shorts[byte];
-		return to;
-	}
-	to = put(to, "u00");
-	*to++ = (unsigned char)digits[byte >> 4];
-	*to++ = (unsigned char)digits[byte & 15];
-	return to;
-}
-
-/* Writes the one special character at text; returns how many bytes of text it was. */
-static size_t put_special(unsigned char **to, const unsigned char *text, size_t size)
-{
-	if (text[0] < 0x80) {
-		*to = put_ascii(*to, text[0]);
-		return 1;
-	}
 	size_t length = utf8_length(text, size);
-	if (length == 0) {
-		*to = put(*to, "\\ufffd");
-		return 1;
-	}
 	if (length == 3 && text[0] == 0xe2 && text[1] == 0x80 && (text[2] & 0xfe) == 0xa8) {
 		*to = put(*to, text[2] == 0xa8 ? "\\u2028" : "\\u2029");
-		return 3;
+		return length;
 	}
 	memcpy(*to, text, length);
 	*to += length;
 	return length;
 }
 
+/* Binary data decided how this is written: no processor can predict its bytes, so hardly anything branches on them. */
 static unsigned char *put_escaped(unsigned char *to, const unsigned char *text, size_t size)
 {
 	size_t i = 0;
@@ -118,10 +119,19 @@ static unsigned char *put_escaped(unsigned char *to, const unsigned char *text, 
 			if (plain == sizeof(vector))
 				continue;
 		}
-		while (i < size && !is_special[text[i]])
-			*to++ = text[i++];
-		while (i < size && is_special[text[i]])
-			i += put_special(&to, text + i, size - i);
+		for (size_t end = size - i > SINGLY ? i + SINGLY : size; i < end;) {
+			unsigned following = i + 1 < size ? text[i + 1] : 0;
+			if ((text[i] >= 0xc2) & ((following & 0xc0) == 0x80)) {
+				size_t length = put_character(&to, text + i, size - i);
+				if (length) {
+					i += length;
+					continue;
+				}
+			}
+			const struct escape *escape = &escapes[text[i++]];
+			memcpy(to, escape->text, sizeof *escape); /* as above */
+			to += escape->size;
+		}
 	}
 	return to;
 }
