@@ -24,7 +24,7 @@ from estiba.engine.request.names import check_container_name, random_name
 from estiba.engine.request.validate import check_create, check_request
 from estiba.engine.rootview import make_directories
 from estiba.engine.state import Container, Created, Health, MountPoint
-from estiba.errors import Conflict
+from estiba.errors import Conflict, SystemFailure
 from estiba.linux.openat2 import open_in_root
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Creator:
             return
         with self._snapshots.open_root(container_id) as root:
             if working not in ("", "/"):
-                make_directories(root, working)
+                _make_working_directory(root, working)
             for mount in volumes:
                 self._fill_volume(root, mount)
 
@@ -198,6 +198,13 @@ class Creator:
             name: replace(endpoint, network_id="" if (network := self._networks.find(name)) is None else network.id)
             for name, endpoint in endpoints.items()
         }
+
+
+def _make_working_directory(root: int, path: str) -> None:
+    try:
+        make_directories(root, path)
+    except OSError as error:
+        raise SystemFailure(f"Cannot mkdir: {path}: {(error.strerror or '').lower()}") from error
 
 
 def _labels(host: HostConfig, mount: MountPoint) -> dict[str, str] | None:

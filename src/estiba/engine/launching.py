@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from estiba.runtime.monitor import Shim
 
 _MOST_TEXT = 1 << 20  # the container writes its resolv.conf, and may leave terabytes of holes there
+_MOST_USERS = 1024
 _JOINABLE = (("network", "net"), ("pid", "pid"), ("ipc", "ipc"))
 
 
@@ -214,6 +215,8 @@ class Launcher:
             with self._snapshots.open_view(stack) as root:
                 known = resolve_user(root, container.config.user, added)
             with self._lock:
+                if len(self._users) >= _MOST_USERS:
+                    self._users.clear()
                 self._users[key] = known
         return known
 

@@ -26,7 +26,7 @@ from estiba.linux.mount import (
     umount2,
 )
 from estiba.linux.mount_namespaces import in_own_mounts
-from estiba.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, open_in_root, openat2
+from estiba.linux.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, open_in_root, openat2
 from estiba.linux.overlay import mount_on
 
 if TYPE_CHECKING:
@@ -161,6 +161,16 @@ def _make_one(root: int, path: str, parent: int) -> None:
         make_directories(root, os.path.join(os.path.dirname(path), os.readlink(name, dir_fd=parent)))
 
 
+def _step(root: int, parent: int, path: str) -> int:
+    """The last part of a path in its directory; where that is a link, it is followed from the root."""
+    try:
+        return openat2(parent, os.path.basename(path), os.O_PATH, resolve=RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return open_in_root(root, path, os.O_PATH)
+
+
 def make_directories(root: int, path: str) -> None:
     """Make a directory and its parents (root's, mode 0755) below a root, following its links, never leaving it.
 
@@ -172,10 +182,10 @@ def make_directories(root: int, path: str) -> None:
         for depth in range(1, len(parts) + 1):
             below = "/".join(parts[:depth])
             try:
-                following = open_in_root(root, below, os.O_PATH)
+                following = _step(root, current, below)
             except FileNotFoundError:
                 _make_one(root, below, current)
-                following = open_in_root(root, below, os.O_PATH)
+                following = _step(root, current, below)
             os.close(current)
             current = following
             if not stat.S_ISDIR(os.fstat(current).st_mode):

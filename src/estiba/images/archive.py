@@ -20,6 +20,7 @@ from estiba.oci import image as images
 from estiba.oci import manifest as manifests
 from estiba.oci import reference as references
 from estiba.oci.manifest import Descriptor, Index, Manifest, decode, encode
+from estiba.snapshots.assemble import MOST_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,11 +83,8 @@ def _docker(spool: Spool, blobs: BlobStore) -> Iterator[ArchivedImage]:
     for entry in described:
         config_blob = spool.get(_inside(entry.config))
         config = _read_config(spool.read_blob(config_blob))
+        check_layers(len(entry.layers or ()), len(config.diff_ids))
         layers = tuple(spool.get(_inside(path)) for path in entry.layers or ())
-        if len(layers) != len(config.diff_ids):
-            raise InvalidArgument(
-                f"invalid manifest, layers length mismatch: expected {len(layers)}, got {len(config.diff_ids)}"
-            )
         names = tuple(_tagged(text) for text in entry.repo_tags or ())
         blob, original = originals.get(config_blob.digest, (None, None))
         if blob and original and [layer.digest for layer in original.layers] == [layer.digest for layer in layers]:
@@ -138,6 +136,14 @@ def _read_config(data: bytes) -> ImageConfig:
     if config.os not in ("", "linux"):
         raise InvalidArgument(f"cannot load {config.os} image on linux")
     return config
+
+
+def check_layers(described: int, configured: int) -> None:
+    """Raises InvalidArgument where manifest and configuration differ, or are of more layers than can be stacked."""
+    if described != configured:
+        raise InvalidArgument(f"invalid manifest, layers length mismatch: expected {described}, got {configured}")
+    if described > MOST_LAYERS:
+        raise InvalidArgument(f"max depth exceeded: {described} layers, {MOST_LAYERS} are the most")
 
 
 def _layout_manifests(spool: Spool) -> Iterator[tuple[Blob, Manifest]]:
@@ -209,11 +215,8 @@ def _layout_image(spool: Spool, blob: Blob) -> ArchivedImage:
         raise InvalidArgument(f"cannot load {blob.digest}: it is no image, but {manifest.config.media_type!r}")
     config_blob = spool.blob(manifest.config.digest, manifest.config.size)
     config = _read_config(spool.read_blob(config_blob))
+    check_layers(len(manifest.layers), len(config.diff_ids))
     layers = tuple(spool.blob(layer.digest, layer.size) for layer in manifest.layers)
-    if len(layers) != len(config.diff_ids):
-        raise InvalidArgument(
-            f"invalid manifest, layers length mismatch: expected {len(layers)}, got {len(config.diff_ids)}"
-        )
     return ArchivedImage(config_blob, config, blob, layers)
 
 

@@ -15,6 +15,7 @@ from estiba.oci import image as images
 from estiba.oci import reference as references
 from estiba.oci.image import History
 from estiba.oci.manifest import decode
+from estiba.snapshots.assemble import MOST_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     Old = tuple[Blob, ImageConfig, tuple[Blob, ...], tuple[Reference, ...], str]
 
 _DROPPED = ("id", "parent", "Size", "parent_id", "layer_id", "throwaway")
-_MOST_LAYERS = 500
 
 
 class _Layer(msgspec.Struct, frozen=True):
@@ -69,8 +69,8 @@ def _chain(spool: Spool, identity: str) -> list[tuple[str, _Layer]]:
     while identity:
         layer = decode(_Layer, spool.document(f"{identity}/json"), f"{identity}/json")
         chain.append((identity, layer))
-        if len(chain) > _MOST_LAYERS:
-            raise InvalidArgument(f"invalid archive: layer {identity} has more than {_MOST_LAYERS} ancestors")
+        if len(chain) > MOST_LAYERS:
+            raise InvalidArgument(f"invalid archive: layer {identity} has more than {MOST_LAYERS} ancestors")
         identity = layer.parent
     return chain[::-1]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from estiba.errors import Conflict, InvalidArgument
-from estiba.images.archive import host_architecture, make_manifest
+from estiba.images.archive import check_layers, host_architecture, make_manifest
 from estiba.images.changes import apply_changes
 from estiba.images.compression import Compression, Rewound, decompressed, detect
 from estiba.images.durations import format_time
@@ -17,7 +17,7 @@ from estiba.images.records import NewImage
 from estiba.images.unpack import apply_layer
 from estiba.oci.digest import chain_ids
 from estiba.oci.image import Defaults, History, ImageConfig, RootFS
-from estiba.oci.manifest import encode
+from estiba.oci.manifest import LARGEST_DOCUMENT, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,7 +113,8 @@ def make(
             diff_ids.append(diff_id)
             keys = chain_ids(diff_ids)
             staged.publish(keys[-1], parent=keys[-2] if len(keys) > 1 else None)
-        config = content.blobs.add(encode(_config(recipe, diff_ids, empty=diff_id == EMPTY_DIFF_ID)), hold)
+        check_layers(len(diff_ids), len(diff_ids))
+        config = content.blobs.add(_encoded(_config(recipe, diff_ids, empty=diff_id == EMPTY_DIFF_ID)), hold)
         manifest = make_manifest(content.blobs, hold, config, tuple(blobs))
         check_cancelled(cancel)
         with content.committing():
@@ -144,6 +145,13 @@ def _layer_blobs(parent: Image | None) -> list[Blob]:
     from estiba.images.blobs import Blob
 
     return [Blob(layer.digest, layer.size) for layer in parent.layers] if parent else []
+
+
+def _encoded(config: ImageConfig) -> bytes:
+    data = encode(config)
+    if len(data) > LARGEST_DOCUMENT:  # nobody could read it again
+        raise InvalidArgument(f"the image's configuration is too large: {len(data)} bytes, {LARGEST_DOCUMENT} at most")
+    return data
 
 
 def _config(recipe: Recipe, diff_ids: list[str], *, empty: bool) -> ImageConfig:

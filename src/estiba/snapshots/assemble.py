@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _OPTIONS: Final = ("redirect_dir=nofollow", "index=off", "metacopy=off")
 # Only files are read and written through these trees: no device of an image is opened, nothing executed.
 _ATTRIBUTES: Final = mounts_api.MOUNT_ATTR_NODEV | mounts_api.MOUNT_ATTR_NOSUID | mounts_api.MOUNT_ATTR_NOEXEC
+# overlayfs stacks 500 directories (OVL_MAX_STACK); some are the engine's own
+MOST_LAYERS: Final = 490
 _FSCONFIG_STRING: Final = 255
 _AT_FDCWD: Final = -100
 # What older kernels answer to `lowerdir+` (before 6.8), and to attaching to a detached tree (before 6.15).

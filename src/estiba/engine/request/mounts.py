@@ -33,6 +33,7 @@ _MODES: Final = (
     _PROPAGATION,
     frozenset({"consistent", "cached", "delegated"}),
 )
+_MOST_MOUNTS: Final = 900  # a launch plan has room for 1,023
 _INHERITED: Final = ("bind", "volume", "image")
 
 
@@ -55,6 +56,8 @@ def resolve_mounts(config: ContainerConfig, host: HostConfig, get: Callable[[str
             raise _invalid("volume", "invalid specification: destination can't be '/'")
         if destination not in found and destination not in asked:
             found[destination] = MountPoint(type="volume", destination=destination, driver="local", anonymous=True)
+    if len(found) > _MOST_MOUNTS:
+        raise InvalidArgument(f"too many mounts: {len(found)}, of which {_MOST_MOUNTS} are possible")
     return list(found.values())
 
 

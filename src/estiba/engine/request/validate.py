@@ -85,7 +85,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def check_create(completed: Completed) -> None:
-    """Check what shows only with the image's configuration. Raises Unsupported for ports to publish."""
+    """Check what shows only with the image's configuration. Raises InvalidArgument; Unsupported: ports to publish."""
+    check_text(completed.config)
     check_publishing(completed.config.exposed_ports, completed.host)
 
 
