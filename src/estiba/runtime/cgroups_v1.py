@@ -157,18 +157,20 @@ class CgroupV1(Cgroup):
         root = self._hierarchies.fd("memory")
         if root is None:
             return None
-        control = self.oom_fd()
-        event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        try:
-            cgroupfs.write(f"{self._place}/cgroup.event_control", f"{event} {control}", root)
-        except OSError as error:
-            os.close(event)
-            if error.errno == errno.ENOENT:
-                raise failure(f"watch the memory of {self.path}", error) from None
-            return None
-        finally:
-            os.close(control)
-        return event
+        with ExitStack() as opened:
+            event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            undo = opened.enter_context(ExitStack())
+            undo.callback(os.close, event)
+            control = self.oom_fd()
+            opened.callback(os.close, control)
+            try:
+                cgroupfs.write(f"{self._place}/cgroup.event_control", f"{event} {control}", root)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    raise failure(f"watch the memory of {self.path}", error) from None
+                return None
+            undo.pop_all()
+            return event
 
     def oom_kills(self) -> int:
         return cgroupfs.flat_keyed(self._files.text("memory", "memory.oom_control")).get("oom_kill", 0)
