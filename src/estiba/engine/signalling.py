@@ -187,8 +187,12 @@ class Signalling:
         self._records.tell(container_event(container, "resize", {"height": str(rows), "width": str(columns)}))
 
     def _stop_signal(self, container: Container, reference: str, asked: str) -> int:
+        if not asked:
+            with suppress(InvalidArgument):  # an image may name a signal that there is not
+                return signal_number(container.config.stop_signal, SIGTERM)
+            return SIGTERM
         try:
-            return parse_signal(asked) if asked else signal_number(container.config.stop_signal, 15)
+            return parse_signal(asked)
         except InvalidArgument as error:
             raise InvalidArgument(f"cannot stop container: {reference}: {error}") from None
 
