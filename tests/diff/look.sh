@@ -101,7 +101,7 @@ docker events --filter container=$P --format '{{.Action}}' > ev & e=$!; sleep 0.
 ### x-events/api
 api GET '/events?since=bad&until=1'; api GET '/events?until=x'; filtered GET /events 'bad' until=1; filtered GET /events '{"x":["y"]}' until=1; api GET '/events?since=1&until=2'; api GET '/events?since=10&until=2'
 ### x-wait/conditions
-docker create --name $P bb sh -c 'exit 4' > id; (docker wait $P > w1; echo rc=$? >> w1) & docker wait $P; docker start $P; wait; cat w1; docker wait $P $P; docker wait nosuch-$P $P; echo rc=$?; docker wait; echo rc=$?
+docker create --name $P bb sh -c 'sleep 0.5; exit 4' > id; docker wait $P; docker start $P; docker wait $P; docker wait $P $P; docker wait nosuch-$P $P; echo rc=$?; docker wait; echo rc=$?
 ### x-wait/api
 docker create --name $P bb sh -c 'exit 4' > id; (body POST "/containers/$P/wait?condition=next-exit" > n) & (body POST "/containers/$P/wait?condition=removed" > r) & sleep 0.5; api POST "/containers/$P/wait?condition=not-running"; api POST "/containers/$P/wait"; docker start $P > o; wait_for test -s n; cat n; docker rm $P > o; wait_for test -s r; cat r; api POST "/containers/nosuch-$P/wait"; api POST "/containers/nosuch-$P/wait?condition=removed"
 ### x-wait/running-killed

@@ -71,7 +71,7 @@ docker create --name $P-a bb:vol > id; docker create --name $P-b --volumes-from 
 ### x-mount/volumes-from-mounts
 docker create --name $P-a --mount type=volume,src=$P-v,dst=/v,volume-nocopy --mount type=bind,src=$D,dst=/b bb > id; docker create --name $P-b --volumes-from $P-a bb > id; docker inspect -f '{{json .Mounts}}' $P-b
 ### x-mount/image
-{ docker run --rm --mount type=image,src=bb,dst=/i bb sh -c 'cat /i/many/1; ls /i | wc -l; touch /i/x'; echo rc=$?; docker run --rm --mount type=image,dst=/i bb true; echo rc=$?; } 2>&1 | grep -v experimental
+{ docker run --rm --mount type=image,src=bb,dst=/i bb sh -c "exec 2>&1; cat /i/many/1; ls /i | wc -l; touch /i/x"; echo rc=$?; docker run --rm --mount type=image,dst=/i bb true; echo rc=$?; } 2>&1 | grep -v experimental
 ### x-mount/image-inspect-and-use
 { docker tag bb $P-i; docker create --name $P --mount type=image,src=$P-i,dst=/i bb > id; docker inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}} {{.Mode}}{{end}} {{json .HostConfig.Mounts}}' $P; docker run --name $P-s bb sh -c "echo $P > /z"; docker commit $P-s $P-j > id; docker rm $P-s > o; docker create --name $P-2 --mount type=image,src=$P-j,dst=/i bb > id; docker rmi $P-j > o; echo rc=$?; docker start -a $P-2; echo rc=$?; } 2>&1 | grep -v experimental
 ### x-mount/read-only-root
