@@ -45,7 +45,8 @@ docker run --rm bb sh -c 'exec 2>&1; hostname x; mount -t tmpfs t /mnt; unshare 
 ### x-sec/masked-readonly
 docker run --rm bb sh -c 'grep -E " /proc/| /sys/firmware" /proc/mounts | awk "{print \$2, \$4}" | cut -d, -f1 | sort'; docker run --rm --security-opt systempaths=unconfined bb sh -c 'grep -c " /proc/" /proc/mounts'; docker run --rm --privileged bb sh -c 'grep -c " /proc/" /proc/mounts; grep " /sys " /proc/mounts'
 ### x-sec/devices
-for d in /dev/null /dev/null:/dev/x /dev/null:/dev/x:r /dev/null:/dev/x:rwx /dev/null:r /nosuch /dev/null:rel /etc/passwd /dev/null:/dev/x:m /dev vendor.com/class=dev '' /dev/null:/dev/x:rw:z; do docker run --rm --device "$d" bb sh -c 'ls -l /dev/x 2> /dev/null | cut -c1-10'; echo "rc=$? $d"; done 2>&1
+mkdir -p dd/e; mknod dd/a c 1 3; mknod dd/e/b c 1 5; ln -s a dd/l
+for d in /dev/null /dev/null:/dev/x /dev/null:/dev/x:r /dev/null:/dev/x:rwx /dev/null:r /nosuch /dev/null:rel /etc/passwd /dev/null:/dev/x:m $D/dd:/dev/dd vendor.com/class=dev '' /dev/null:/dev/x:rw:z; do docker run --rm --device "$d" bb sh -c 'ls -l /dev/x 2> /dev/null | cut -c1-10'; echo "rc=$? $d"; done 2>&1
 ### x-sec/device-cgroup-rule
 for r in 'c 1:3 r' 'c *:* rwm' 'b 1:x r' 'a *:* m' 'x 1:1 r' 'c 1:1 z' 'c 1:1' ''; do docker create --name $P --device-cgroup-rule "$r" bb > o; echo "rc=$? $r"; docker inspect -f '{{json .HostConfig.DeviceCgroupRules}}' $P 2> e; docker rm $P > o 2>&1; done 2>&1; docker run --rm --device-cgroup-rule 'c 1:11 r' bb sh -c 'mknod /tmp/k c 1 11 && head -c1 /tmp/k | wc -c'; docker run --rm bb sh -c 'mknod /tmp/k c 1 11 && head -c1 /tmp/k' 2>&1
 ### x-sec/device-perm-inside
