@@ -139,7 +139,8 @@ def test_what_was_sent_empty_stays_empty() -> None:
 def test_sizes() -> None:
     found = shown(MINIMAL, sizes=(5, 7))
     assert (found["SizeRw"], found["SizeRootFs"]) == (5, 7)
-    assert "SizeRw" not in shown(MINIMAL, sizes=(0, 7))
+    assert shown(MINIMAL, sizes=(0, 7))["SizeRw"] == 0
+    assert "SizeRw" not in shown(MINIMAL)
 
 
 def test_the_list() -> None:
