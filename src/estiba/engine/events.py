@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("estiba.events")
 
+# the newest row is never trimmed, so numbers grow without AUTOINCREMENT, which writes another page each time
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,
     type TEXT NOT NULL,
     action TEXT NOT NULL,
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS events (
 );
 """
 KEPT = 4096
+KEPT_BYTES = 64 << 20
 TRIM_EVERY = 512
 
 
@@ -88,14 +90,16 @@ class EventJournal:
         recorded = []
         for event in events:
             stamp = event.time or time.time_ns()
-            row = (stamp, event.type, event.action, event.id, msgspec.json.encode(event.attributes))
+            attributes = msgspec.json.encode(event.attributes)
+            row = (stamp, event.type, event.action, event.id, attributes)
             cursor = connection.execute(
                 "INSERT INTO events (time, type, action, id, attributes) VALUES (?, ?, ?, ?, ?)", row
             )
             sequence = cursor.lastrowid or 0
             recorded.append(msgspec.structs.replace(event, time=stamp, sequence=sequence))
-            if sequence % TRIM_EVERY == 0:
-                connection.execute("DELETE FROM events WHERE sequence <= ?", (sequence - KEPT,))
+            kept = min(KEPT, KEPT_BYTES // len(attributes))  # an image's labels, in every event, may have megabytes
+            if sequence % TRIM_EVERY == 0 or kept < KEPT:
+                connection.execute("DELETE FROM events WHERE sequence <= ?", (sequence - kept,))
         return recorded
 
     def tell(self, recorded: Iterable[Event]) -> None:

@@ -97,3 +97,13 @@ def test_old_events_are_trimmed(journal: EventJournal, monkeypatch: pytest.Monke
 def test_prune_event_has_docker_attributes() -> None:
     told = prune_event("volume", 12)
     assert (told.type, told.action, told.id, told.attributes) == ("volume", "prune", "", {"reclaimed": "12"})
+
+
+def test_events_with_large_attributes_do_not_fill_the_disk(
+    journal: EventJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "KEPT_BYTES", 10_000)
+    for number in range(20):
+        journal.publish(Event(type="container", action=f"a{number}", id="x", attributes={"label": "x" * 1000}))
+    assert [found.action for found in journal.history(0)][-1] == "a19"
+    assert len(journal.history(0)) == 9
