@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("estiba.records")
 
+# with row ids: a record of usual length then lies on one page, and a change writes that page alone
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS containers (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     record BLOB NOT NULL
-) WITHOUT ROWID;
+);
 """
 
 _encode = msgspec.json.Encoder().encode

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _RESERVED_BYTES = 4 << 20
 _CHECKPOINT_EVERY = 128  # commits, which fill half of that
 _BUSY_SECONDS = 30.0
+# A container's record fits on a page.
+_PAGE_BYTES = 8192
 
 
 class Database:
@@ -190,6 +192,7 @@ def _connect(path: Path, synchronous: str, busy_seconds: float = _BUSY_SECONDS) 
         path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
+        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # of a new file
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
