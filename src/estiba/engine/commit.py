@@ -104,7 +104,7 @@ class Committer:
         if not (wanted and running):
             yield
             return
-        self._signalling.pause(container.id)
+        self._signalling.pause(container.id, held=True)
         try:
             yield
         finally:

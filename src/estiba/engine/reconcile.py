@@ -11,6 +11,9 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from estiba.engine.container_events import container_event
 from estiba.engine.lifecycle import SHIM_DIED
 from estiba.engine.restarts import wants_start_with_engine
 from estiba.engine.state import Container, Created, Exited, Removing, Restarting, Running
@@ -59,6 +62,7 @@ class Reconciler:
         runtime = self._parts.machinery.runtime
         shim = runtime.adopt(container.id)
         if shim is not None:
+            self._let_go_on(container)
             self._parts.lifecycle.own(container.id, shim)
             self._parts.execs.take_over(container)
             self._health.begin(container)
@@ -68,6 +72,16 @@ class Reconciler:
             self._parts.lifecycle.ended(container.id, record.wait_status, record.oom_kills, record.time_ns)
         else:
             self._parts.lifecycle.ended(container.id, signal.SIGKILL, 0, time.time_ns(), error=SHIM_DIED)
+
+    def _let_go_on(self, container: Container) -> None:
+        """Thaw what an earlier engine had frozen for itself, or had not yet recorded as paused."""
+        if not isinstance(container.state, Running) or (container.state.paused and not container.state.held):
+            return
+        self._parts.machinery.runtime.thaw(container.id)
+        if container.state.held:
+            state = replace(container.state, paused=False, held=False)
+            event = container_event(container, "unpause")
+            self._parts.storage.records.put(replace(container, state=state), [event])
 
     def _start_by_policy(self) -> None:
         for container in self._parts.storage.records.all():

@@ -150,8 +150,8 @@ class Signalling:
                 self._cgroup(container).thaw()
         return _after(ended) if ended is not None else _done()
 
-    def pause(self, reference: str) -> None:
-        """Freeze all processes of a container."""
+    def pause(self, reference: str, *, held: bool = False) -> None:
+        """Freeze all processes of a container; held: only while this engine lives."""
         container = self._records.get(reference)
         with self._records.lock(container.id):
             container = self._records.current(container.id)
@@ -162,9 +162,13 @@ class Signalling:
             if container.state.paused:
                 raise Conflict(f"Container {container.id} is already paused")
             self._cgroup(container).freeze()
-            state = replace(container.state, paused=True)
+            state = replace(container.state, paused=True, held=held)
             paused = replace(container, state=state, health=not_watched(container.health))
-            self._records.put(paused, [container_event(container, "pause")])
+            try:
+                self._records.put(paused, [container_event(container, "pause")])
+            except BaseException:
+                self._cgroup(container).thaw()
+                raise
 
     def unpause(self, reference: str) -> None:
         """Let the processes go on."""
@@ -174,7 +178,7 @@ class Signalling:
             if not isinstance(container.state, Running) or not container.state.paused:
                 raise SystemFailure(f"Container {container.id} is not paused")
             self._cgroup(container).thaw()
-            running = replace(container, state=replace(container.state, paused=False))
+            running = replace(container, state=replace(container.state, paused=False, held=False))
             self._records.put(running, [container_event(container, "unpause")])
 
     def resize(self, reference: str, rows: int, columns: int) -> None:

@@ -27,11 +27,12 @@ class Created(msgspec.Struct, frozen=True, kw_only=True, tag="created"):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
-    """Its init is alive. pid is the host's."""
+    """Its init is alive. pid is the host's; held: it is paused by a piece of work of this engine (a commit)."""
 
     pid: int
     started_at: int
     paused: bool = False
+    held: bool = False
     previous_finish: int = 0
 
 
