@@ -33,6 +33,11 @@ class TestAttach:
         client("POST", f"/containers/{name}/start")
         assert frames(read_all(stream)) == {1: b"x\n"}
 
+    def test_of_no_stream_ends_at_once(self, client: Client, name: str) -> None:
+        create(client, name, "true")
+        _, stream = client.open("POST", f"/containers/{name}/attach", upgrade=True, stream=1)
+        assert read_all(stream) == b""
+
     def test_stdin_that_came_ahead(self, client: Client, name: str) -> None:
         config = {"OpenStdin": True, "StdinOnce": True, "AttachStdin": True}
         create(client, name, "sh", "-c", "cat; exit 5", **config)

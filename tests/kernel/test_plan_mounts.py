@@ -50,7 +50,7 @@ def test_file_binds_make_their_mount_points(bench: Bench, tmp_path: Path) -> Non
     result = bench.run(bench.spec("cat", "/etc/hosts", "/etc/a/b/hostname", mounts=mounts))
     assert result.output == "1.2.3.4 here\n" * 2
     made = (bench.root / "etc/a/b/hostname").stat()
-    assert (made.st_mode, made.st_size, made.st_uid) == (0o100755, 0, 0)
+    assert (made.st_mode, made.st_size, made.st_uid) == (0o100644, 0, 0)
     assert (bench.root / "etc/a").stat().st_mode == 0o40755
 
 
@@ -281,7 +281,7 @@ def test_cgroups_of_v1(bench: Bench, tmp_path: Path) -> None:
         CgroupMount("/sys/fs/cgroup/cpu", "cpu,x", ("cpu", "x")),
     ]
     words = ["ro", "nosuid", "noexec", "nodev"]
-    spec = bench.spec("sh", "-c", "cat /proc/self/mountinfo; ls -l /sys/fs/cgroup; mkdir /sys/fs/cgroup/memory/x")
+    spec = bench.spec("sh", "-c", "cat /proc/self/mountinfo; ls -l /sys/fs/cgroup; mkdir /sys/fs/cgroup/memory/refused")
     cgroup = Mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup", options=words)
     spec = msgspec.structs.replace(spec, mounts=[*spec.mounts, cgroup])
     plan = compile_plan(spec, stdio=Stdio(), log=None, descriptors=Descriptors(), cgroups=places)

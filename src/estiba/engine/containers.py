@@ -151,9 +151,10 @@ class Containers:
                 first=first if container.config.open_stdin else b"",
                 held=request.logs,
             )
-            if request.logs or (request.stream and isinstance(container.state, Running)):
+            streams = request.stdin or request.stdout or request.stderr
+            if streams and (request.logs or (request.stream and isinstance(container.state, Running))):
                 self._attach_now(container, request, attachment)
-            elif request.stream:
+            elif streams and request.stream:
                 self._parts.machinery.attachments.hold(container.id, attachment)
             else:
                 os.close(descriptor)
