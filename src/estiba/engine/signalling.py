@@ -131,7 +131,7 @@ class Signalling:
             number = parse_signal(signal or "KILL")
         except InvalidArgument as error:
             problem = str(error)
-            if signal.removeprefix("-").isdigit() and int(signal):
+            if signal.removeprefix("-").strip("0").isdigit():
                 problem = f"the linux daemon does not support signal {signal}"
             raise InvalidArgument(f"cannot kill container: {reference}: {problem}") from None
         with self._records.lock(container.id):
