@@ -83,7 +83,9 @@ def describe_os(error: OSError) -> str:
 def _fail(message: str, code: int) -> int:
     sys.stdout.flush()
     if message:
-        sys.stderr.write(message + "\n")
+        from estiba.cli.session import harmless
+
+        sys.stderr.write((harmless(message) if sys.stderr.isatty() else message) + "\n")
     return code
 
 

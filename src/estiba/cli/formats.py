@@ -71,7 +71,7 @@ def print_formatted(
     texts = [render(template, Row(columns, row, truncate, type_name)) for row in rows]
     if table:
         header = template.render(_Header(columns), HEADER_FUNCTIONS)
-        session.print(align([line.split("\t") for text in (header, *texts) for line in text.split("\n")]), end="")
+        session.write(align([line.split("\t") for text in (header, *texts) for line in text.split("\n")]), end="")
         return
     for text in texts:
-        session.print(text)
+        session.write(text)

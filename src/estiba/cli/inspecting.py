@@ -42,7 +42,7 @@ def inspect(session: Session, names: list[str], format_: str, find: Find) -> int
     if template is not None:
         for text, schema in found:
             try:
-                session.print(template.render(Typed(loads(text), schema, as_raw=True)))
+                session.write(template.render(Typed(loads(text), schema, as_raw=True)))
             except TemplateError as error:
                 session.print("")
                 failures.append(f"template parsing error: {error}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_SOCKET = "/run/estiba.sock"
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 _DENIED, _NO_FILE, _REFUSED = 13, 2, 111
 
 
@@ -27,6 +28,11 @@ class CommandError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+def harmless(text: str) -> str:
+    """Text for a terminal, which obeys no byte of it but tabs and ends of lines."""
+    return text.translate(_CONTROLS)
 
 
 def default_host() -> str:
@@ -136,6 +142,11 @@ class Session:
     # ---- streams --------------------------------------------------------------------------------------------------
 
     def print(self, text: str, end: str = "\n") -> None:
+        """What the engine says, which containers and images may have had a hand in."""
+        sys.stdout.write(harmless(text + end) if sys.stdout.isatty() else text + end)
+
+    def write(self, text: str, end: str = "\n") -> None:
+        """As it is: what is ours, and what the user's own template makes."""
         sys.stdout.write(text + end)
 
     def flush(self) -> None:
@@ -144,7 +155,7 @@ class Session:
     def warn(self, text: str) -> None:
         """A line on stderr, after what was printed before it."""
         sys.stdout.flush()
-        sys.stderr.write(text + "\n")
+        sys.stderr.write((harmless(text) if sys.stderr.isatty() else text) + "\n")
         sys.stderr.flush()
 
     def confirm(self, question: str) -> bool:

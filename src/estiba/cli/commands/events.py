@@ -68,6 +68,9 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
         raise CommandError(str(error)) from None
     reply = session.client.request("GET", "/events", {**times, "filters": filters(options)})
     for event in session.client.objects(reply):
-        session.print(template.render(_typed(event)) if template else line(event))
+        if template is not None:
+            session.write(template.render(_typed(event)))
+        else:
+            session.print(line(event))
         session.flush()
     return 0

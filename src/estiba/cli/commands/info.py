@@ -40,7 +40,7 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
     client = {"Debug": False, **part, "Plugins": [], "Warnings": None}
     try:
         template = Template("{{json .}}" if format_ == "json" else format_)
-        session.print(template.render(Typed({**info, "ClientInfo": client}, INFO, "system.dockerInfo")))
+        session.write(template.render(Typed({**info, "ClientInfo": client}, INFO, "system.dockerInfo")))
     except TemplateError as error:
         text = str(error)
         if "executing" not in text:

@@ -129,5 +129,5 @@ def _redraw(session: Session, show: Any) -> None:
         text = sys.stdout.getvalue()
     finally:
         sys.stdout = screen
-    session.print(_TOP_LEFT + "".join(f"{line}{_CLEAR_LINE}\n" for line in text.splitlines()) + _CLEAR_BELOW, end="")
+    session.write(_TOP_LEFT + "".join(f"{line}{_CLEAR_LINE}\n" for line in text.splitlines()) + _CLEAR_BELOW, end="")
     session.flush()

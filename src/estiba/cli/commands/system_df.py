@@ -163,7 +163,7 @@ def _verbose(session: Session, usage: dict[str, Any], format_: str) -> int:
             name: [Row(each, item, False, "") for item in items]
             for (name, items), each in zip(lists.items(), columns, strict=True)
         }
-        session.print(render(compile_template("{{json .}}" if format_ == "json" else format_), _Details(rows)), end="")
+        session.write(render(compile_template("{{json .}}" if format_ == "json" else format_), _Details(rows)), end="")
         return 0
     session.print("Images space usage:\n")
     print_list(session, "", image_ls.COLUMNS, images, standard=_IMAGES)

@@ -82,7 +82,7 @@ def run(session: Session, options: Options, _arguments: list[str]) -> int:
     else:
         value = {"Client": _Client(client, {**_CLIENT}, "system.clientVersion"), "Server": server}
         try:
-            session.print(template.render(_Versions(value, {"Server": SERVER}, "system.versionInfo")))
+            session.write(template.render(_Versions(value, {"Server": SERVER}, "system.versionInfo")))
         except TemplateError as error:
             session.print("")
             words = (
