@@ -11,7 +11,7 @@ from estiba.cli.commands.volume_ls import natural
 from estiba.cli.inspecting import indent
 from estiba.cli.network_pools import pools
 from estiba.cli.references import check, complete, familiar, for_pull, normal_name, platform_json, split
-from estiba.cli.session import CommandError
+from estiba.cli.session import CommandError, harmless
 from estiba.cli.tables import align, ellipsis, label_text, quote, short_id
 
 
@@ -159,3 +159,7 @@ def test_pools() -> None:
 def test_bad_pools(arguments: tuple[list[str], list[str], list[str], dict[str, str]], message: str) -> None:
     with pytest.raises(CommandError, match=message):
         pools(*arguments)
+
+
+def test_a_terminal_obeys_nothing_that_a_container_wrote() -> None:
+    assert harmless("a\tb\n\x1b[31mc\r\x07\x9b2J\u00e9") == "a\tb\n\\x1b[31mc\\x0d\\x07\\x9b2J\u00e9"
