@@ -197,3 +197,11 @@ def test_cgroup_namespaces(engine: EngineProcess, mode: str) -> None:
         assert set(paths) <= {"/", "/.."}
     else:
         assert any(path.endswith(container) for path in paths)
+
+
+def test_shared_memory(engine: EngineProcess) -> None:
+    client = engine.client
+    started(client, "donor", "sleep", "600", HostConfig={"IpcMode": "shareable"})
+    inside(client, "donor", "echo given > /dev/shm/file")
+    started(client, "joined", "cat", "/dev/shm/file", HostConfig={"IpcMode": "container:donor"})
+    assert output(client, "joined") == "given\n"

@@ -12,7 +12,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("run_v2.py")
 IMPOSSIBLE = 3
-SECONDS = 900
+SECONDS = 600
 
 
 @pytest.mark.timeout(SECONDS + 60)
