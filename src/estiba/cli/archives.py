@@ -2,8 +2,8 @@
 its directory.
 
 Unpacking opens every directory on the way relative to the one before and never through a link: what a container sends
-(or swaps while it is being read) cannot make us write elsewhere. Owners are not taken over, as in Docker; modes and
-times are.
+(or swaps while it is being read) cannot make us write elsewhere. Owners are not taken over, as in Docker, and neither
+are set-id bits, which would mean another owner here; other modes and times are.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class _Target:
         return current
 
     def put(self, archive: tarfile.TarFile, entry: tarfile.TarInfo, parts: list[str], old: str, new: str) -> None:
-        mode = stat.S_IMODE(entry.mode)
+        mode = _safe_mode(entry)
         if not parts:
             return
         parent, name = self._open(parts[:-1]), parts[-1]
@@ -251,6 +251,12 @@ class _Target:
             os.link(other[-1], name, src_dir_fd=self._open(other[:-1]), dst_dir_fd=kept, follow_symlinks=False)
         finally:
             os.close(kept)
+
+
+def _safe_mode(entry: tarfile.TarInfo) -> int:
+    """What the container says, without what would give its programs and devices the rights of whoever copies them."""
+    mode = stat.S_IMODE(entry.mode) & ~(stat.S_ISUID | stat.S_ISGID)
+    return mode & 0o700 if entry.ischr() or entry.isblk() else mode
 
 
 def _exists(parent: int, name: str) -> os.stat_result | None:

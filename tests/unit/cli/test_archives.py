@@ -25,7 +25,7 @@ def make_tree(directory: Path) -> Path:
     (root / "file").write_bytes(b"x" * 70_000)
     (root / "file").chmod(0o640)
     (root / "sub" / "script").write_text("#!/bin/sh\n")
-    (root / "sub" / "script").chmod(0o4755)
+    (root / "sub" / "script").chmod(0o755)
     os.link(root / "file", root / "sub" / "hard")
     (root / "link").symlink_to("sub/script")
     (root / "away").symlink_to("/etc/passwd")
@@ -66,6 +66,17 @@ def test_round_trip(name: str, old: str, new: str, tmp_path: Path) -> None:
     target.mkdir()
     unpack(Reader(pack(str(root), name)), str(target), old, new)
     assert listing(target if new == "." else target / new) == listing(root)
+
+
+def test_programs_and_devices_of_a_container_get_no_rights_here(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("devices need root")
+    program, device = tarfile.TarInfo("x/program"), tarfile.TarInfo("x/device")
+    program.mode, program.size = 0o6755, 2
+    device.mode, device.type, device.devmajor, device.devminor = 0o666, tarfile.CHRTYPE, 1, 3
+    unpack(Reader(archive((program, b"#!"), device)), str(tmp_path), "x", "x")
+    assert stat.S_IMODE((tmp_path / "x" / "program").stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "x" / "device").stat().st_mode) == 0o600
 
 
 def test_tarfile_reads_what_we_pack(tmp_path: Path) -> None:
