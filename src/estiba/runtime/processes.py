@@ -25,6 +25,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PS_TIMEOUT: Final = 30.0
 _LONGEST_ARGUMENTS: Final = 1024
+_LONGEST_COMMAND: Final = 1 << 15  # of a process, which may have megabytes
 
 
 class Top(NamedTuple):
@@ -106,7 +107,8 @@ def _read(pid: int, now: _Now) -> _Process | None:
     """None if the process has ended meanwhile."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+            arguments = file.read(_LONGEST_COMMAND) or b""
         owner = os.stat(f"/proc/{pid}")
         status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:

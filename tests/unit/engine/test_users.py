@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from estiba.engine.spec.users import MOST_BYTES, UnknownUser, User, resolve_user
-from estiba.errors import EstibaError, InvalidArgument
+from estiba.errors import EstibaError, InvalidArgument, SystemFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,3 +167,18 @@ def test_reading_is_bounded(root: int, tmp_path: Path) -> None:
     assert (tmp_path / "etc/group").stat().st_size < MOST_BYTES
     with pytest.raises(InvalidArgument, match="groups"):
         resolve_user(root, "app", [])
+
+
+def test_a_lease_on_the_file_stops_nobody(root: int, tmp_path: Path) -> None:
+    """fcntl(2), F_SETLEASE: opening waits until its holder lets go, up to 45 seconds."""
+    file = os.open(tmp_path / "etc/passwd", os.O_RDWR | os.O_CLOEXEC)
+    ignored = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        began = time.monotonic()
+        with pytest.raises(SystemFailure, match="holds a lease"):
+            resolve_user(root, "app", [])
+        assert time.monotonic() - began < 5
+    finally:
+        os.close(file)
+        signal.signal(signal.SIGIO, ignored)
