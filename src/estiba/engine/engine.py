@@ -90,18 +90,20 @@ def claim_run_directory(places: Places) -> None:
     try:
         earlier = Path(note.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        earlier = places.run_dir
-    if earlier != places.run_dir:
-        try:
-            known = any((earlier / "c").iterdir())
-        except FileNotFoundError:  # of an earlier boot
-            known = False
-        if known:
-            usual = earlier.parent if earlier.name == places.root_id else earlier
-            raise Conflict(
-                f"cannot use the run directory {places.run_dir}: containers of {places.root} run below {earlier}; "
-                f"start with --run-dir {usual}, or end them first"
-            )
+        write_file(note, str(places.run_dir).encode())
+        return
+    if earlier == places.run_dir:
+        return  # nothing is written: the disk may be full
+    try:
+        known = any((earlier / "c").iterdir())
+    except FileNotFoundError:  # of an earlier boot
+        known = False
+    if known:
+        usual = earlier.parent if earlier.name == places.root_id else earlier
+        raise Conflict(
+            f"cannot use the run directory {places.run_dir}: containers of {places.root} run below {earlier}; "
+            f"start with --run-dir {usual}, or end them first"
+        )
     write_file(note, str(places.run_dir).encode())
 
 
