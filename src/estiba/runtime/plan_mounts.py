@@ -88,7 +88,7 @@ class MountPlan:
         slot = self._next_slot()
         if first is None:
             self._tree(slot, place, plan_options.parse(("rbind",), "bind"), "/")
-        elif (options := _options(first)).bind or "/" in self._trees:
+        elif (options := plan_options.of_mount(first)).bind or "/" in self._trees:
             self._tree(slot, first.source or "", options, "/")
         else:
             self._made(slot, first, options)
@@ -116,7 +116,7 @@ class MountPlan:
     def add(self, mount: Mount) -> None:
         """One mount of the specification. Raises StartFailed for a target inside /proc, InvalidArgument."""
         destination = mount.destination
-        options = _options(mount)
+        options = plan_options.of_mount(mount)
         _check_destination(mount, options)
         if mount.type == "cgroup" and not options.bind:
             self._cgroup(destination, options)
@@ -169,7 +169,7 @@ class MountPlan:
         if mount.destination not in self._idmaps:
             raise Unsupported(f"cannot map ids of the mount at {mount.destination}: no user namespace was given for it")
         outer = self._user_namespace or mount.destination in self._trees or mount.destination in self._sources
-        target = self.outer if outer or _options(mount).propagation & MS_SHARED else self.inner
+        target = self.outer if outer or plan_options.of_mount(mount).propagation & MS_SHARED else self.inner
         target.append(encode(Code.IDMAP, slot, self._idmaps[mount.destination], 1))
 
     def _cgroup(self, destination: str, options: Options) -> None:
@@ -195,10 +195,6 @@ def _attached_cgroup(slot: int, destination: str, name: str, links: tuple[str, .
     records = [encode(Code.ATTACH, slot, ATTACH_CREATE | ATTACH_REAL, strings=(place,))]
     records += [encode(Code.SYMLINK, strings=(name, f"{destination}/{link}")) for link in links]
     return b"".join(records)
-
-
-def _options(mount: Mount) -> Options:
-    return plan_options.parse(tuple(mount.options or ()), mount.type)
 
 
 @functools.lru_cache(maxsize=512)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from estiba.errors import Unsupported
+
+if TYPE_CHECKING:
+    from estiba.oci.runtime_spec import Mount
 
 # <linux/mount.h>
 RDONLY: Final = 0x1
@@ -88,6 +91,12 @@ class Options:
     propagation: int
     data: tuple[str, ...]
     subpath: str
+
+
+def of_mount(mount: Mount) -> Options:
+    """The words of a mount. Those of overlays name directories of one container, and are not remembered."""
+    words = tuple(mount.options or ())
+    return parse.__wrapped__(words, mount.type) if mount.type == "overlay" else parse(words, mount.type)
 
 
 @functools.lru_cache(maxsize=512)

@@ -71,12 +71,12 @@ def _clone_shared_memory() -> int:
 
 
 def _needs_mount(mount: Mount, overlay_layers: bool) -> bool:
-    options = plan_options.parse(tuple(mount.options or ()), mount.type)
+    options = plan_options.of_mount(mount)
     return overlay.arrange(options.data, layers=overlay_layers).one_string
 
 
 def _overlay(mount: Mount, place: str) -> int:
-    options = plan_options.parse(tuple(mount.options or ()), mount.type)
+    options = plan_options.of_mount(mount)
 
     def make() -> int:
         directory = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
