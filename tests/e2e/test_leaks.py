@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.support import inventory
 
 if TYPE_CHECKING:
     from tests.api.client import Client, EngineProcess
+
+# a thousand lives take minutes on a busy machine
+pytestmark = pytest.mark.timeout(600)
 
 CYCLES = int(os.environ.get("ESTIBA_CYCLES", "1000"))
 WARM = 100
