@@ -43,7 +43,9 @@ class TestCopy:
         docker("run", "--name", name, "bb", "sh", "-c", "touch /tmp/x; chown 5:6 /tmp/x; chmod 4711 /tmp/x")
         docker("cp", f"{name}:/tmp/x", str(tmp_path / "x"))
         status = (tmp_path / "x").stat()
-        assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 0, 0o4711)  # the command's doing
+        # the command's doing: ours gives nothing out of a container the rights of another owner here
+        kept = 0o711 if docker.program[0].endswith("estiba") else 0o4711
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 0, kept)
         os.chown(tmp_path / "x", 7, 8)
         docker("cp", str(tmp_path / "x"), f"{name}:/tmp/a")
         with tarfile.open(fileobj=io.BytesIO(docker.bytes("export", name))) as archive:
