@@ -142,7 +142,7 @@ print("ready", flush=True)
 while True:
     load(place.store, docker_archive(config_of(one), [one], ["x:1"]))
     load(place.store, docker_archive(config_of(one, two), [one, two], ["y:1"]))
-    place.store.import_archive(io.BytesIO(two), reference="i:1", changes=["CMD x"])
+    place.store.import_archive(io.BytesIO(one), reference="i:1", changes=["CMD x"])
     place.store.commit(io.BytesIO(two), Recipe(Defaults(), parent=place.store.get("x:1")), reference="c:1")
     place.store.tag("c:1", "d", "1")
     for name in ("d:1", "c:1", "y:1", "x:1", "i:1"):
