@@ -43,7 +43,7 @@ def load(
                 builder.install(image.config.diff_ids, position, blob, spool.take_staged(blob))
         check_cancelled(cancel)
         loaded: list[Loaded] = []
-        with content.committing():
+        with content.committing(), content.records.together():
             for image in images:
                 loaded += _record(content, image, report)
             for image in images:

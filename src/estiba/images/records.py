@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from estiba.oci import reference as references
 from estiba.oci.digest import chain_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from estiba.images.blobs import BlobStore
     from estiba.oci.reference import Reference
@@ -61,6 +62,8 @@ class ImageRecords:
         self._images: dict[str, Image] = {}
         self._names: dict[Reference, str] = {}
         self._broken: dict[str, str] = {}
+        self._postponed = 0
+        self._changed = False
         database.create(_SCHEMA)
         self._read()
 
@@ -164,8 +167,13 @@ class ImageRecords:
             self._refresh(*(child.id for child in self.children(identity)))
 
     def set_parent(self, identity: str, parent: str) -> None:
-        """Record from which image one was committed."""
+        """Record from which image one was committed; none that comes from it itself, as an archive may claim."""
         with self._lock:
+            ancestor: str = parent
+            while ancestor and ancestor != identity:
+                ancestor = self._images[ancestor].parent if ancestor in self._images else ""
+            if ancestor:
+                return
             with self._database.write(durable=True) as c:
                 c.execute("UPDATE image SET parent = ? WHERE id = ?", (parent, identity))
             self._refresh(identity)
@@ -175,6 +183,26 @@ class ImageRecords:
         self._publish = publish
 
     _publish: Callable[[], None] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Publish the changes of the block once, at its end; an archive may bring thousands of names."""
+        with self._lock:
+            self._postponed += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._postponed -= 1
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            if self._postponed or not self._changed:
+                return
+            self._changed = False
+        if self._publish is not None:
+            self._publish()
 
     def _read(self) -> None:
         with self._database.read() as c:
@@ -193,8 +221,8 @@ class ImageRecords:
                 ).fetchone()
             if row is not None:
                 self._load(row)
-        if self._publish is not None:
-            self._publish()
+        self._changed = True
+        self._tell()
 
     def _load(self, row: tuple[str, str, str, str, int, int]) -> None:
         identity, manifest, chain, parent, size, tagged = row

@@ -150,12 +150,23 @@ def prune(content: Content, filters: Filters | None, in_use: InUse) -> Pruned:
             continue
         if until is not None and image.created_ns > until:
             continue
-        for name in _prunable(content, image, only_dangling):
+        with content.records.together():
+            *others, last = _prunable(content, image, only_dangling) or [""]
+            removals += _untag(content, image, others)
             try:
-                removals += remove(content, name, force=False, prune=True, in_use=in_use)
+                removals += remove(content, last, force=False, prune=True, in_use=in_use) if last else []
             except (Conflict, NotFound):
                 continue  # in use, or gone with an earlier one
     return Pruned(tuple(removals), sum(sizes.get(removal.deleted, 0) for removal in removals))
+
+
+def _untag(content: Content, image: Image, names: list[str]) -> list[Removal]:
+    """All names but the last of an image go at once, whoever uses it: there may be thousands."""
+    found = {references.parse(name).with_default_tag() for name in names}
+    with content.pins.lock:
+        there = [name for name in content.records.names(image.id) if name in found]
+        content.records.untag(there)
+    return [Removal(untagged=name.familiar, image=image.id) for name in there]
 
 
 def _prunable(content: Content, image: Image, only_dangling: bool) -> list[str]:

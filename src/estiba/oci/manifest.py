@@ -87,7 +87,7 @@ def decode(kind: type[T], data: bytes, what: str) -> T:
     """Read JSON. Raises InvalidArgument: cannot read WHAT: where and why."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidArgument(f"cannot read {what}: {error}") from error
 
 
