@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
+import tarfile
 import threading
 import time
 from contextlib import ExitStack
@@ -183,3 +187,53 @@ def test_a_container_that_fills_its_resolv_conf_with_nothing(client: Client, nam
     for _ in range(2):
         assert client("POST", f"/containers/{name}/start").status == 204
         client("POST", f"/containers/{name}/wait")
+
+
+def image_archive(*images: tuple[dict[str, Any], list[str], str]) -> bytes:
+    """A docker-archive of (configuration, names, parent), each of the same small layer."""
+    buffer, layer = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as small:
+        small.addfile(tarfile.TarInfo("f"))
+    files = {"layer.tar": layer.getvalue()}
+    entries = []
+    for config, names, parent in images:
+        data = encoded(config, layer.getvalue())
+        files[f"{len(entries)}.json"] = data
+        entries.append({"Config": f"{len(entries)}.json", "RepoTags": names, "Layers": ["layer.tar"], "Parent": parent})
+    files["manifest.json"] = json.dumps(entries).encode()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def encoded(config: dict[str, Any], layer: bytes) -> bytes:
+    diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    return json.dumps({"os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff_id]}, **config}).encode()
+
+
+def test_parents_in_a_circle_can_be_removed(client: Client) -> None:
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as small:
+        small.addfile(tarfile.TarInfo("f"))
+    first, second = {"author": "a"}, {"author": "b"}
+    ids = [f"sha256:{hashlib.sha256(encoded(config, layer.getvalue())).hexdigest()}" for config in (first, second)]
+    data = image_archive((first, ["circle-a:1"], ids[1]), (second, ["circle-b:1"], ids[0]))
+    assert client("POST", "/images/load", data).status == 200
+    assert client("GET", "/containers/json", filters={"ancestor": ["circle-a:1"]}).status == 200
+    for name in ("circle-a:1", "circle-b:1"):
+        client("DELETE", f"/images/{name}")
+    client("POST", "/images/prune")
+    assert not {image["Id"] for image in client("GET", "/images/json", all=1).json} & set(ids)
+
+
+def test_thousands_of_names_come_and_go(client: Client) -> None:
+    config = {"config": {"Labels": {"many": ""}}}
+    names = [f"many{number}:1" for number in range(3000)]
+    began = time.monotonic()
+    assert client("POST", "/images/load", image_archive((config, names, ""))).status == 200
+    assert client("POST", "/images/prune", filters={"dangling": ["0"], "label": ["many"]}).status == 200
+    assert client("GET", "/images/json", filters={"reference": ["many*"]}).json == []
+    assert time.monotonic() - began < 20
