@@ -43,7 +43,10 @@ def test_without_docker() -> None:
     [
         (Target("x", "", "ms", 9, 0.09), 8.0, 0.08, "met"),
         (Target("x", "", "ms", 9, 0.09), 20.0, 0.08, "ratio"),
-        (Target("x", "", "ms", 9, 0.09), 8.0, 0.1, "missed"),
+        (Target("x", "", "ms", 9, 0.09), 8.0, 0.1, "met"),
+        (Target("x", "", "ms", 9, 0.09, both=True), 8.0, 0.1, "missed"),
+        (Target("x", "", "ms", 9, 0.09, both=True), 8.0, None, "met"),
+        (Target("x", "", "ms", 9, 0.09), 20.0, 0.1, "missed"),
         (Target("x", "", "ms", 9, 0.09), 20.0, None, "missed"),
         (Target("x", "", "ms", 9, 0.09), None, None, "not measured"),
         (Target("x", "", "MB/s", 300, more=True), 301.0, None, "met"),
