@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from estiba.api.framing import framing
 from estiba.api.query import Query, unescape
 from estiba.api.streams import BodyReader, ReplyWriter
 from estiba.errors import Cancelled, InvalidArgument
@@ -147,6 +148,7 @@ class Exchange:
         self.name = ""
         self.version: tuple[int, ...] = ()
         self.started = False
+        self._following: bytes | None = None
         close = b"close" in request.headers.get(b"connection", b"").lower()
         self.reusable = request.http_version == "1.1" and not close
 
@@ -183,12 +185,13 @@ class Exchange:
         """The body for a worker thread; close it. The loop reads nothing from the client before the body's end."""
         self._continue()
         loop = asyncio.get_running_loop()
-        lent = self._connection.lend(self._parser)
+        lent, first = self._connection.lend_all(self._parser)
 
-        def finished() -> None:
+        def finished(following: bytes) -> None:
+            self._following = following
             loop.call_soon_threadsafe(self._connection.read_again)
 
-        return BodyReader(lent, self._parser, finished)
+        return BodyReader(lent, framing(self.request.headers), first, finished)
 
     def _continue(self) -> None:
         if self._parser.they_are_waiting_for_100_continue:
@@ -240,7 +243,7 @@ class Exchange:
         chunked = self.request.http_version == "1.1"
         coding = (("Transfer-Encoding", "chunked"),) if chunked else ()
         head = self.head(200, (("Content-Type", content_type), *headers, *coding))
-        return ReplyWriter(self._connection.lend(None), head, chunked=chunked)
+        return ReplyWriter(self._connection.lend(), head, chunked=chunked)
 
     async def take(self, head: bytes) -> Taken:
         """Send `head` and take the connection out of the loop. The caller owns the descriptor."""
@@ -258,6 +261,8 @@ class Exchange:
     def _body_is_read(self) -> bool:
         if self._connection.lent:
             return False
+        if self._following is not None:
+            return True
         try:
             while self._parser.their_state is h11.SEND_BODY:
                 if self._parser.next_event() is h11.NEED_DATA:
@@ -269,7 +274,8 @@ class Exchange:
     def successor(self) -> h11.Connection:
         """A parser for the next request, with the bytes that already came."""
         following = new_parser()
-        if data := bytes(self._parser.trailing_data[0]):
+        data = self._following if self._following is not None else bytes(self._parser.trailing_data[0])
+        if data:
             following.receive_data(data)
         return following
 
@@ -371,16 +377,18 @@ class Connection(asyncio.Protocol):
         assert event is not h11.NEED_DATA
         return event  # type: ignore[return-value]  # h11's sentinels are types to mypy
 
-    def lend(self, parser: h11.Connection | None) -> socket.socket:
-        """A second handle on the socket. With a parser, its holder reads and the loop does not."""
-        if parser is not None:
-            self.transport.pause_reading()
-            self.lent = True
-            if self._incoming:
-                parser.receive_data(bytes(self._incoming))
-                self._incoming.clear()
+    def lend(self) -> socket.socket:
+        """A second handle on the socket, for writing."""
         lent: socket.socket = self.transport.get_extra_info("socket").dup()
         return lent
+
+    def lend_all(self, parser: h11.Connection) -> tuple[socket.socket, bytes]:
+        """A second handle whose holder reads while the loop does not, and what has come behind the parsed head."""
+        self.transport.pause_reading()
+        self.lent = True
+        first = bytes(parser.trailing_data[0]) + bytes(self._incoming)
+        self._incoming.clear()
+        return self.lend(), first
 
     def read_again(self) -> None:
         """The holder of the lent socket has read the body to its end."""

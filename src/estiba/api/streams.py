@@ -11,14 +11,14 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
-import h11
-
 from estiba.errors import Cancelled, InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Buffer
+
+    from estiba.api.framing import Framing
 
 BLOCK = 256 * 1024
 SMALL_WRITES = 64 * 1024
@@ -47,38 +47,36 @@ class BodyReader(io.BufferedIOBase):
 
     Args:
         lent: the client's socket, closed with this object.
-        parser: has read the request's head.
-        finished: called once, by the reading thread, after the last byte of the body was taken.
+        body: says where the body ends.
+        first: what the client has sent of it already.
+        finished: called once, by the reading thread, with the bytes behind the body, when all of it has come.
 
     Raises:
         InvalidArgument: the client went away, or what it sends is no HTTP body.
     """
 
-    def __init__(self, lent: socket.socket, parser: h11.Connection, finished: Callable[[], None]) -> None:
+    def __init__(self, lent: socket.socket, body: Framing, first: bytes, finished: Callable[[bytes], None]) -> None:
         super().__init__()
         self._lent = lent
-        self._parser = parser
+        self._body = body
+        self._first = first
         self._finished = finished
+        self._told = False
         self._rest = memoryview(b"")
-        self._ended = False
 
     def readable(self) -> bool:
         return True
 
     def _block(self) -> memoryview:
         """The next bytes as they come; empty at the end."""
-        while not self._rest and not self._ended:
-            try:
-                event = self._parser.next_event()
-                if event is h11.NEED_DATA:
-                    self._parser.receive_data(_receive(self._lent))
-                elif isinstance(event, h11.Data):
-                    self._rest = memoryview(event.data)
-                else:
-                    self._ended = True
-                    self._finished()
-            except h11.RemoteProtocolError:
-                raise InvalidArgument("unexpected EOF") from None
+        while not self._rest and not self._body.ended:
+            data, self._first = self._first or _receive(self._lent), b""
+            if not data:
+                raise InvalidArgument("unexpected EOF")
+            self._rest = memoryview(self._body.feed(data))
+        if self._body.ended and not self._told:
+            self._told = True
+            self._finished(self._body.rest + self._first)
         return self._rest
 
     def read(self, size: int | None = -1) -> bytes:
