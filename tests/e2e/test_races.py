@@ -102,11 +102,11 @@ class Clients:
             "cp in": (1, lambda n, _: c("PUT", f"/containers/{n}/archive", self.tar, path="/tmp")),
             "diff": (1, lambda n, _: c("GET", f"/containers/{n}/changes")),
             "export": (0.3, lambda n, _: c("GET", f"/containers/{n}/export")),
-            "commit": (0.5, lambda n, r: c("POST", "/commit", container=n, repo=r.choice(("made1", "made2")))),
+            "commit": (1, lambda n, r: c("POST", "/commit", container=n, repo=r.choice(("made1", "made2")))),
             "plan": (1, lambda n, _: c.raw("GET", f"/estiba/containers/{n}/plan")),
             "prune": (0.2, lambda *_: c("POST", "/containers/prune")),
             "volume prune": (0.5, lambda *_: c("POST", "/volumes/prune")),
-            "image prune": (0.3, lambda *_: c("POST", "/images/prune")),
+            "image prune": (1, lambda *_: c("POST", "/images/prune")),
         }
 
     def work(self, number: int, end: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from estiba.engine.container_events import container_event
 from estiba.engine.state import Container, Restarting, Running
-from estiba.errors import Conflict, NotFound
+from estiba.errors import Conflict, NotFound, SystemFailure
 from estiba.runtime.processes import top
 
 if TYPE_CHECKING:
@@ -67,7 +67,12 @@ class Observation:
         container = self._records.get(reference)
         statistics = None
         if isinstance(container.state, Running):
-            statistics = self._runtime.cgroup(container.id).statistics()
+            cgroup = self._runtime.cgroup(container.id)
+            try:
+                statistics = cgroup.statistics()
+            except SystemFailure:
+                if cgroup.exists():
+                    raise
         cpus = len(os.sched_getaffinity(0))
         return StatisticsSample(container, time.time_ns(), statistics, _system_cpu(), cpus)
 

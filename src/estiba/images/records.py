@@ -194,15 +194,15 @@ class ImageRecords:
         finally:
             with self._lock:
                 self._postponed -= 1
-            self._tell()
+                self._tell()
 
     def _tell(self) -> None:
-        with self._lock:
+        with self._lock:  # always before the lock of whoever publishes, who reads these records
             if self._postponed or not self._changed:
                 return
             self._changed = False
-        if self._publish is not None:
-            self._publish()
+            if self._publish is not None:
+                self._publish()
 
     def _read(self) -> None:
         with self._database.read() as c:
