@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+from tests.api.client import frames, read_all
 from tests.api.conftest import create
 from tests.support.command import eventually
 
@@ -58,3 +59,39 @@ def test_data_of_anonymous_volumes_outlives_a_plain_removal(engine: EngineProces
     left = {volume["Name"] for volume in client("GET", "/volumes").json["Volumes"]}
     assert left == set(volumes)
     client("POST", "/volumes/prune")
+
+
+def test_an_exec_of_the_next_engine_leaves_files_alone_and_needs_no_donor(engine: EngineProcess) -> None:
+    client = engine.client
+    create(client, "donor", "sleep", "600", Hostname="lender")
+    assert client("POST", "/containers/donor/start").status == 204
+    create(
+        client, "guest", "sh", "-c", "echo mine > /etc/hosts; sleep 600", HostConfig={"NetworkMode": "container:donor"}
+    )
+    assert client("POST", "/containers/guest/start").status == 204
+    eventually(lambda: run(engine, "guest", "cat", "/etc/hosts") == b"mine\n")
+    assert client("POST", "/containers/donor/kill").status == 204
+    kill_and_start(engine)
+    assert run(engine, "guest", "cat", "/etc/hosts") == b"mine\n"
+    assert run(engine, "guest", "sh", "-c", "echo $HOSTNAME") == b"lender\n"
+
+
+def test_an_exec_of_the_next_engine_has_no_more_rights(engine: EngineProcess) -> None:
+    create(
+        engine.client, "held", "sleep", "600", HostConfig={"CapDrop": ["CHOWN"], "SecurityOpt": ["no-new-privileges"]}
+    )
+    assert engine.client("POST", "/containers/held/start").status == 204
+    look = ("grep", "-E", "^(Cap|Seccomp|NoNewPrivs|Groups|Uid|Gid)", "/proc/self/status")
+    before = run(engine, "held", *look)
+    assert b"Seccomp:\t2" in before
+    kill_and_start(engine)
+    assert run(engine, "held", *look) == before
+
+
+def run(engine: EngineProcess, name: str, *command: str) -> bytes:
+    """What an exec prints."""
+    made = engine.client("POST", f"/containers/{name}/exec", {"Cmd": command, "AttachStdout": True})
+    assert made.status == 201, made.message
+    head, stream = engine.client.open("POST", f"/exec/{made.json['Id']}/start", {"Detach": False}, upgrade=True)
+    assert b" 101 " in head
+    return frames(read_all(stream)).get(1, b"")

@@ -259,10 +259,32 @@ class Launcher:
         with self._lock:
             spec = self._specs.get(container.id)
         if spec is None:
-            spec = self.bundle(container).spec
+            spec = self._spec_of_running(container)
         sized = replace(config, console_size=console_size) if console_size else config
         user = self.exec_user(container, config, shim)
         return build_exec_process(container, sized, user, spec.process, self._host), spec
+
+    def _spec_of_running(self, container: Container) -> Spec:
+        """What an exec has to know of a container that an earlier engine started: nothing of its files and mounts."""
+        network = container.host.network_mode.partition(":")
+        donor = self._records.find(network[2]) if network[0] == "container" else container
+        launch = Launch(
+            host=self._host,
+            root=[],
+            attach="",
+            files={},
+            sources={},
+            extra={},
+            user=User(uid=0, gid=0, groups=(0,), home="/"),
+            cgroup=self._cgroup(container),
+            joined={},
+            hostname="" if container.host.uts_mode == "host" or donor is None else donor.config.hostname,
+        )
+        host = replace(container.host, devices=None, device_cgroup_rules=None, tmpfs=None)
+        spec = build_spec(replace(container, host=host, mounts=()), launch)
+        with self._lock:
+            self._specs[container.id] = spec
+        return spec
 
 
 def _pid(container: Container) -> int:
