@@ -295,6 +295,7 @@ class Execs:
         with self._lock:
             for exec_id in self._by_container.pop(container_id, []):
                 self._execs.pop(exec_id, None)
+                self._sizes.pop(exec_id, None)
 
     def _tell(self, container: Container, action: str, config: ExecConfig, exec_id: str) -> None:
         command = config.cmd or []

@@ -180,7 +180,8 @@ class Launcher:
             directory = Path(network_of.directory)
         else:
             directory = Path(container.directory)
-            self._write_own_files(container, directory)
+            if not isinstance(container.state, Running):  # else only its plan is looked at
+                self._write_own_files(container, directory)
         return {f"/etc/{name}": str(directory / name) for name in ("resolv.conf", "hostname", "hosts")}
 
     def _write_own_files(self, container: Container, directory: Path) -> None:
