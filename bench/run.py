@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from bench.images import SMALL, import_small, remove
 from bench.row import Row, Setting
 from bench.rows import attach, commands, copying, listing, lives, loading, logs, memory
 
+# what an engine still does after its answer is not the next one's to wait for
+PAUSE_SECONDS = 0.15
 HERE = Path(__file__).parent
 ROWS: tuple[Row, ...] = (
     *lives.ROWS,
@@ -68,6 +71,7 @@ def measure(row: Row, running: list[Engine], setting: Setting, repeat: int) -> S
         ]
         for number in range(row.warm + repeat):
             for name, sampler in samplers:
+                time.sleep(PAUSE_SECONDS)
                 sample = sampler()
                 if number >= row.warm:
                     series.add(name, sample)
@@ -118,6 +122,8 @@ def main(argv: list[str]) -> int:
         shutil.rmtree(shared_memory)
         shutil.rmtree(directory, ignore_errors=True)
     print(report.table(document["results"]))
+    if options.quick:
+        print("\nquick: fewer containers, files and bytes than the rows say")
     load = document["machine"]["load"]
     print(f"\nload of the machine before and after: {load[0]}, {load[1]}; “ratio”: the ratio is met, the figure is not")
     write(document, publish=options.publish)
