@@ -35,7 +35,8 @@ def load(
     """
     builder = LayerBuilder(content.layers, content.blobs)
     with content.working() as hold, Spool(content.blobs, builder, hold, report, cancel) as spool:
-        spool.read(stream)
+        with content.blobs.written_early():
+            spool.read(stream)
         images = read_images(spool, content.blobs, platform)
         for image in images:
             for position, blob in enumerate(image.layers):
